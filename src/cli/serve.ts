@@ -1,0 +1,67 @@
+import { startApp } from '../app.ts'
+import { type Config, loadConfig } from '../config/config.ts'
+import { readEnvironment } from '../config/env.ts'
+import { errorText, StartupError } from '../core/errors.ts'
+import { type Logger, openLog } from '../logging/logger.ts'
+
+/** A shutdown that takes longer is cut off. */
+const SHUTDOWN_MS = 10_000
+
+/** Runs the server until SIGINT or SIGTERM; resolves to the exit code. */
+export async function serve(): Promise<number> {
+  let config: Config
+  try {
+    config = loadConfig(readEnvironment())
+  } catch (error) {
+    process.stderr.write(`${errorText(error)}\n`)
+    return 1
+  }
+  using log = await openLog({ level: config.LOG_LEVEL, file: config.LOG_FILE })
+  return await run(config, log.logger)
+}
+
+async function run(config: Config, logger: Logger): Promise<number> {
+  const signal = nextSignal(logger)
+  try {
+    await using app = await startApp(config, logger)
+    logger.info({ url: app.url, pid: process.pid }, `taskwire is ready at ${app.url}`)
+    if (process.stdout.isTTY) process.stdout.write(banner(app.url, config))
+    logger.info(`${await signal} received, stopping`)
+  } catch (error) {
+    if (error instanceof StartupError) for (const line of error.message.split('\n')) logger.fatal(line)
+    else logger.fatal({ err: error }, `cannot go on: ${errorText(error)}`)
+    return 1
+  }
+  logger.info('stopped')
+  return 0
+}
+
+/** The first signal asks for an orderly end, bounded in time; the second does not wait for it. */
+function nextSignal(logger: Logger): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false
+    const onSignal = (name: NodeJS.Signals) => {
+      if (asked) process.exit(130)
+      asked = true
+      setTimeout(() => {
+        logger.warn(`not stopped after ${SHUTDOWN_MS / 1000} s, giving up`)
+        process.exit(1)
+      }, SHUTDOWN_MS).unref()
+      resolve(name)
+    }
+    process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  })
+}
+
+function banner(url: string, config: Config): string {
+  return `
+  Taskwire is running on ${config.DATABASE_URL ? 'your PostgreSQL' : `its own PostgreSQL in ${config.DATA_DIR}`}
+
+    Tasks          ${url}/tasks
+    Live events    ${url.replace('http', 'ws')}/ws/tasks
+    API            ${url}/docs
+
+  Ctrl-C stops it.
+
+`
+}

@@ -1,0 +1,75 @@
+/** How one setting is read from text; `parse` throws an Error whose message completes "NAME …". */
+export interface Setting<T> {
+  readonly fallback: T
+  readonly help: string
+  readonly secret: boolean
+  parse(text: string): T
+}
+
+interface Described<T> {
+  default: T
+  help: string
+  secret?: boolean
+}
+
+function setting<T>(described: Described<T>, parse: (text: string) => T): Setting<T> {
+  return { fallback: described.default, help: described.help, secret: described.secret ?? false, parse }
+}
+
+/** A whole number within `min..max`. */
+export function integer(described: Described<number> & { min: number; max: number }): Setting<number> {
+  return setting(described, (text) => {
+    const value = Number(text)
+    if (!/^\d{1,15}$/.test(text) || value < described.min || value > described.max) {
+      throw new Error(`must be a whole number from ${described.min} to ${described.max}, got "${text}"`)
+    }
+    return value
+  })
+}
+
+/** One of a few words, in any letter case. */
+export function choice<const T extends string>(
+  described: Described<NoInfer<T>> & { of: readonly T[] },
+): Setting<T> {
+  return setting<T>(described, (text) => {
+    const value = described.of.find((word) => word === text.toLowerCase())
+    if (value === undefined) throw new Error(`must be one of ${described.of.join(', ')}, got "${text}"`)
+    return value
+  })
+}
+
+/** Free text, never empty. */
+export function text(described: Described<string>): Setting<string> {
+  return setting(described, (value) => value)
+}
+
+/** An absolute URL of one of the `protocols`; the text is kept as given. */
+export function url<T extends string | undefined>(
+  described: Described<T> & { protocols: string[]; rewrite?: (text: string) => string },
+): Setting<T | string> {
+  return setting<T | string>(described, (given) => {
+    const value = described.rewrite?.(given) ?? given
+    const parsed = URL.canParse(value) ? new URL(value) : undefined
+    if (!parsed || !described.protocols.includes(parsed.protocol)) {
+      // The value is not repeated: it may hold a password.
+      throw new Error(
+        `must be a URL that begins with ${described.protocols.map((p) => `${p}//`).join(' or ')}`,
+      )
+    }
+    return value
+  })
+}
+
+/** Words separated by commas. `parseItem` throws an Error whose message completes "NAME …". */
+export function list(
+  described: Described<string[]>,
+  parseItem: (item: string) => string = (item) => item,
+): Setting<string[]> {
+  return setting(described, (value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+      .map(parseItem),
+  )
+}

@@ -1,0 +1,75 @@
+/** One mistake in a request, at a JSON-pointer-like path such as `body.title` or `query.limit`. */
+export interface FieldError {
+  path: string
+  message: string
+}
+
+/**
+ * The catalogue of what can go wrong on purpose. `status` is a hint for the HTTP edge
+ * (RFC 9457 problem details); services throw these and know nothing of HTTP.
+ */
+const catalogue = {
+  'bad-request': { status: 400, title: 'Bad Request' },
+  unauthenticated: { status: 401, title: 'Unauthorized' },
+  forbidden: { status: 403, title: 'Forbidden' },
+  'not-found': { status: 404, title: 'Not Found' },
+  'method-not-allowed': { status: 405, title: 'Method Not Allowed' },
+  conflict: { status: 409, title: 'Conflict' },
+  'precondition-failed': { status: 412, title: 'Precondition Failed' },
+  'too-large': { status: 413, title: 'Content Too Large' },
+  'upgrade-required': { status: 426, title: 'Upgrade Required' },
+  'unsupported-media-type': { status: 415, title: 'Unsupported Media Type' },
+  validation: { status: 422, title: 'Unprocessable Content' },
+  upstream: { status: 502, title: 'Bad Gateway' },
+  unavailable: { status: 503, title: 'Service Unavailable' },
+} as const
+
+export type ErrorCode = keyof typeof catalogue
+
+/** An expected failure: its `detail` is meant for the caller's eyes, so it never carries a secret. */
+export class DomainError extends Error {
+  override readonly name = 'DomainError'
+  readonly code: ErrorCode
+  readonly errors: FieldError[] | undefined
+  /** HTTP headers that belong to the answer, such as `Allow` or `WWW-Authenticate`. */
+  readonly headers: Record<string, string>
+
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { errors?: FieldError[]; headers?: Record<string, string>; cause?: unknown } = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.errors = options.errors
+    this.headers = options.headers ?? {}
+  }
+
+  get status(): number {
+    return catalogue[this.code].status
+  }
+
+  get title(): string {
+    return catalogue[this.code].title
+  }
+}
+
+/** A 422 that names each mistake. */
+export function validationError(errors: FieldError[]): DomainError {
+  const detail = errors.map(({ path, message }) => `${path} ${message}`).join('; ')
+  return new DomainError('validation', detail, { errors })
+}
+
+/** The server cannot start or a command cannot run; `message` is one line that says what to do. */
+export class StartupError extends Error {
+  override readonly name = 'StartupError'
+}
+
+/** The text of whatever was thrown, its causes included. */
+export function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const own = error.message || ('code' in error ? String(error.code) : error.name)
+  const parts = error instanceof AggregateError && !error.message ? error.errors.map(errorText) : [own]
+  if (error.cause !== undefined) parts.push(errorText(error.cause))
+  return [...new Set(parts)].join(': ')
+}

@@ -1,0 +1,69 @@
+import { type TSchema, Type } from 'typebox'
+
+/** Problem details (RFC 9457), the body of every answer that is not a success. */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ examples: ['about:blank'] }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    instance: Type.String({ description: 'Path of the request' }),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+        description: 'Each mistake of the request, for 422',
+      }),
+    ),
+  },
+  { title: 'Problem' },
+)
+
+const descriptions: Record<number, string> = {
+  400: 'The body is not JSON',
+  401: 'A token is needed, or it is not valid',
+  403: 'Not allowed',
+  404: 'There is no such thing',
+  409: 'In conflict with what is there',
+  412: 'If-Match does not name the present version',
+  413: 'The body is too large',
+  415: 'The body is not application/json',
+  422: 'The request is well-formed, but something in it is wrong',
+  426: 'This address speaks another protocol',
+  502: 'The upstream failed',
+  503: 'The database is not available; try again shortly',
+}
+
+const titles: Record<number, string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  409: 'Conflict',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  426: 'Upgrade Required',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+}
+
+/** The documentation of problem responses, for a route's `response`; 401, 403 and 503 are always among them. */
+export function problems(...statuses: number[]): Record<number, object> {
+  const all = [...new Set([401, 403, ...statuses, 503])].sort()
+  return Object.fromEntries(all.map((status) => [status, problem(status)]))
+}
+
+function problem(status: number): object {
+  const example = {
+    type: 'about:blank',
+    title: titles[status],
+    status,
+    detail: `${descriptions[status]}.`,
+    instance: '/tasks/1',
+    ...(status === 422 && { errors: [{ path: 'body.title', message: 'must not be empty' }] }),
+  }
+  return {
+    description: descriptions[status],
+    content: { 'application/problem+json': { schema: ProblemSchema as TSchema, example } },
+  }
+}

@@ -1,0 +1,148 @@
+import pg, {
+  type PoolClient,
+  type PoolConfig,
+  type QueryConfig,
+  type QueryResult,
+  type QueryResultRow,
+} from 'pg'
+import { isoTimestamp } from '../core/timestamp.ts'
+import { Lanes } from './lanes.ts'
+import { isRetried, translated } from './sqlstate.ts'
+
+/** A statement with its values; one with a `name` is prepared once per connection. */
+export interface Statement {
+  name?: string
+  text: string
+  values?: unknown[]
+}
+
+/** Something statements can be run on: the database itself, or a transaction of it. */
+export interface Queryable {
+  query<R extends QueryResultRow>(statement: Statement): Promise<QueryResult<R>>
+}
+
+/** Proof that the holder is inside a transaction. */
+export interface Transaction extends Queryable {
+  readonly inTransaction: true
+}
+
+/** One connection that is the caller's alone, for session state such as advisory locks. */
+export interface Session extends Queryable, AsyncDisposable {}
+
+export interface Database extends Queryable, AsyncDisposable {
+  /**
+   * Runs `work` in a READ COMMITTED transaction; an exception rolls it back. The whole of `work` is
+   * run again on a serialization failure or deadlock, up to 5 times, so it must have no other effect.
+   */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  session(): Promise<Session>
+  /** Resolves when a statement is answered within `milliseconds`, else rejects. */
+  ping(milliseconds: number): Promise<void>
+}
+
+export type ConnectionOptions = Pick<
+  PoolConfig,
+  'connectionString' | 'host' | 'port' | 'user' | 'password' | 'database'
+>
+
+/** Connections for pipelined single statements, and for transactions and sessions. */
+const LANES = 8
+const EXCLUSIVE = 8
+const STATEMENT_TIMEOUT_MS = 15_000
+const CONNECT_TIMEOUT_MS = 5_000
+const ATTEMPTS = 5
+
+const { builtins } = pg.types
+const parsers: Partial<Record<number, (text: string) => unknown>> = {
+  [builtins.TIMESTAMPTZ]: isoTimestamp,
+  // Counts and event ids stay below 2^53.
+  [builtins.INT8]: Number,
+}
+
+/** Opens the one pool of this process. `onIdleError` hears of connections lost while idle. */
+export function openDatabase(connection: ConnectionOptions, onIdleError: (error: Error) => void): Database {
+  const pool = new pg.Pool({
+    ...connection,
+    application_name: 'taskwire',
+    pipeline: true,
+    max: LANES + EXCLUSIVE,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    options: '-c TimeZone=UTC -c DateStyle=ISO',
+    types: { getTypeParser: (oid, format) => parsers[oid as number] ?? pg.types.getTypeParser(oid, format) },
+  } as PoolConfig)
+  pool.on('error', onIdleError)
+  const lanes = new Lanes(pool, LANES)
+
+  const query = <R extends QueryResultRow>(statement: Statement) =>
+    lanes.query<R>(statement as QueryConfig).catch((error) => Promise.reject(translated(error)))
+
+  return {
+    query,
+    transaction: (work) => retried(() => inTransaction(pool, work)),
+    session: () => openSession(pool),
+    async ping(milliseconds) {
+      const { promise: late, reject } = Promise.withResolvers<never>()
+      const timer = setTimeout(() => reject(new Error(`no answer in ${milliseconds} ms`)), milliseconds)
+      await Promise.race([query({ name: 'ping', text: 'SELECT 1' }), late]).finally(() => clearTimeout(timer))
+    },
+    async [Symbol.asyncDispose]() {
+      lanes.close()
+      await pool.end()
+    },
+  }
+}
+
+async function retried<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run()
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isRetried(error)) throw translated(error)
+    }
+  }
+}
+
+async function inTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let failure: Error | undefined
+  const onError = (error: Error) => {
+    failure = error
+  }
+  client.on('error', onError)
+  try {
+    await client.query('BEGIN')
+    const result = await work({
+      inTransaction: true,
+      query: <R extends QueryResultRow>(statement: Statement) => client.query<R>(statement as QueryConfig),
+    })
+    await client.query('COMMIT')
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch((rollbackError: Error) => {
+      failure = rollbackError
+    })
+    throw error
+  } finally {
+    client.off('error', onError)
+    client.release(failure)
+  }
+}
+
+async function openSession(pool: pg.Pool): Promise<Session> {
+  const client: PoolClient = await pool.connect().catch((error) => Promise.reject(translated(error)))
+  const ignore = () => {} // The statements on it fail by themselves.
+  client.on('error', ignore)
+  return {
+    query: <R extends QueryResultRow>(statement: Statement) =>
+      client.query<R>(statement as QueryConfig).catch((error) => Promise.reject(translated(error))),
+    async [Symbol.asyncDispose]() {
+      client.off('error', ignore)
+      // Closing the connection is what surely frees everything a session holds.
+      client.release(true)
+    },
+  }
+}

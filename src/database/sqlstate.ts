@@ -1,0 +1,47 @@
+import { DomainError, errorText } from '../core/errors.ts'
+
+// PostgreSQL, appendix A (error codes).
+const SERIALIZATION_FAILURE = '40001'
+const DEADLOCK_DETECTED = '40P01'
+export const LOCK_NOT_AVAILABLE = '55P03'
+
+/** Failures that vanish when the whole transaction is run again. */
+const RETRIED = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED])
+
+/** The server is starting, stopping, gone, full or busy beyond the statement timeout: try later. */
+const UNAVAILABLE = /^(08...|57P0.|57014|53...|58030|25006)$/
+
+/** Errors of the socket and of the driver when a connection is refused, lost or not to be had. */
+const SOCKET =
+  /^(ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
+const DRIVER =
+  /Connection terminated|timeout exceeded when trying to connect|not queryable|Cannot use a pool after calling end/
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+export function isRetried(error: unknown): boolean {
+  return RETRIED.has(codeOf(error))
+}
+
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === LOCK_NOT_AVAILABLE
+}
+
+/** True when the database, not the statement, is at fault. */
+export function isUnavailable(error: unknown): boolean {
+  const code = codeOf(error)
+  if (UNAVAILABLE.test(code) || SOCKET.test(code)) return true
+  if (error instanceof AggregateError) return error.errors.every(isUnavailable)
+  return error instanceof Error && DRIVER.test(error.message)
+}
+
+/** Gives an unavailable database the name that the edge renders as 503; other errors stay as they are. */
+export function translated(error: unknown): unknown {
+  if (!isUnavailable(error)) return error
+  return new DomainError('unavailable', 'The database is not available; try again shortly.', {
+    headers: { 'retry-after': '1' },
+    cause: new Error(errorText(error)),
+  })
+}

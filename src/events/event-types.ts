@@ -1,0 +1,44 @@
+import { Type } from 'typebox'
+
+/** Every event that is told, by the stream that carries it. `/ws` carries all of them. */
+export const channels = {
+  tasks: [
+    'task_created',
+    'task_updated',
+    'task_deleted',
+    'background_task_completed',
+    'background_task_failed',
+  ],
+} as const
+
+export type EventType = (typeof channels)[keyof typeof channels][number]
+
+/** A row of the outbox as the relay reads it. */
+export interface StoredEvent {
+  id: number
+  type: EventType
+  /** ISO 8601, UTC, microseconds */
+  at: string
+  /** Owner of what the event tells of; null: nobody in particular. */
+  user_id: number | null
+  /** What the writer stored; a renderer turns it into what clients read. */
+  data: unknown
+}
+
+/** Turns the stored data of one event type into the `data` of its envelope. */
+export type Renderer = (stored: never) => object
+export type Renderers = Record<EventType, Renderer>
+
+/** The envelope as text. It is built once an event, whatever the number of its readers. */
+export function renderEnvelope(event: StoredEvent, renderers: Renderers): string {
+  const data = renderers[event.type](event.data as never)
+  return JSON.stringify({ id: String(event.id), type: event.type, at: event.at, data })
+}
+
+/** For the documentation: RFC 3339 time, decimal id. */
+export const EnvelopeSchema = Type.Object({
+  id: Type.String({ description: 'Grows with each event; the cursor to resume from' }),
+  type: Type.String({ enum: channels.tasks as unknown as string[] }),
+  at: Type.String({ format: 'date-time' }),
+  data: Type.Object({}, { additionalProperties: true }),
+})

@@ -1,0 +1,30 @@
+import type { Queryable, Transaction } from '../database/database.ts'
+import type { EventType } from './event-types.ts'
+
+/**
+ * Appends one event in the caller's transaction, so that it is told exactly if the change is made.
+ *
+ * Statements that change and tell in one round trip insert into `events` themselves, in a CTE that
+ * reads from the changed rows: the event then takes its id after the row's lock, and the events of
+ * one row are numbered in the order of its changes.
+ */
+export async function appendEvent(
+  transaction: Transaction,
+  event: { type: EventType; userId?: number; data: object },
+): Promise<void> {
+  await transaction.query({
+    name: 'append-event',
+    text: 'INSERT INTO events (type, user_id, data) VALUES ($1, $2, $3)',
+    values: [event.type, event.userId ?? null, JSON.stringify(event.data)],
+  })
+}
+
+/** Removes up to `limit` events older than `days`, the oldest first; says how many. */
+export async function purgeEvents(db: Queryable, days: number, limit: number): Promise<number> {
+  const { rowCount } = await db.query({
+    text: `DELETE FROM events WHERE id IN (
+      SELECT id FROM events WHERE at < now() - make_interval(days => $1) ORDER BY id LIMIT $2)`,
+    values: [days, limit],
+  })
+  return rowCount ?? 0
+}

@@ -1,0 +1,111 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { Subscription } from './stream.ts'
+
+/** RFC 6455 section 7.4.1, and our own codes. */
+const GOING_AWAY = 1001
+const TOO_SLOW = 4413
+
+const PING_MS = 25_000
+const DEAD_MS = 45_000
+/** How often sockets are looked at; pings and deadlines are late by at most this. */
+const SWEEP_MS = 1_000
+const MAX_UNSENT_BYTES = 1024 * 1024
+
+interface Client {
+  socket: WebSocket
+  /** The connection under `socket`: frames that many share are written to it as they are. */
+  wire: Duplex
+  subscription: Subscription
+  lastHeard: number
+  lastPing: number
+}
+
+export interface SocketLimits {
+  pingMs?: number
+  deadMs?: number
+  sweepMs?: number
+  maxUnsentBytes?: number
+}
+
+/** The open WebSockets of this process: delivery, pings, and the end of slow and dead ones. */
+export class Sockets implements AsyncDisposable {
+  readonly #clients = new Set<Client>()
+  readonly #pingMs: number
+  readonly #deadMs: number
+  readonly #maxUnsentBytes: number
+  readonly #sweeper: NodeJS.Timeout
+
+  constructor(limits: SocketLimits = {}) {
+    this.#pingMs = limits.pingMs ?? PING_MS
+    this.#deadMs = limits.deadMs ?? DEAD_MS
+    this.#maxUnsentBytes = limits.maxUnsentBytes ?? MAX_UNSENT_BYTES
+    this.#sweeper = setInterval(() => this.#sweep(), limits.sweepMs ?? SWEEP_MS).unref()
+  }
+
+  get size(): number {
+    return this.#clients.size
+  }
+
+  /** Delivers `subscription` to `socket` until one of them ends. */
+  add(socket: WebSocket, wire: Duplex, subscription: Subscription): void {
+    const now = Date.now()
+    const client: Client = { socket, wire, subscription, lastHeard: now, lastPing: now }
+    const heard = () => {
+      client.lastHeard = Date.now()
+    }
+    socket.on('pong', heard)
+    socket.on('message', heard)
+    socket.on('close', () => this.#remove(client))
+    socket.on('error', () => {}) // 'close' follows.
+    this.#clients.add(client)
+    subscription.open((frames) => this.#deliver(client, frames))
+  }
+
+  /** Tells every client that the server goes away, and waits for their answers up to `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    clearInterval(this.#sweeper)
+    const gone = [...this.#clients].map(
+      ({ socket }) => new Promise((resolve) => socket.once('close', resolve)),
+    )
+    for (const { socket } of this.#clients) socket.close(GOING_AWAY, 'server going away')
+    const timer = setTimeout(() => {
+      for (const { socket } of this.#clients) socket.terminate()
+    }, graceMs)
+    await Promise.all(gone)
+    clearTimeout(timer)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(0)
+  }
+
+  // Everybody gets the same bytes: no copy and no framing per socket, and one system call for all
+  // the events in them. `ws` writes its own frames (pings, close) whole too, so they do not mix.
+  #deliver(client: Client, frames: Buffer): void {
+    if (client.socket.readyState !== client.socket.OPEN) return
+    if (client.wire.writableLength + frames.length > this.#maxUnsentBytes && client.wire.writableLength > 0) {
+      this.#remove(client)
+      client.socket.close(TOO_SLOW, 'too slow')
+    } else {
+      client.wire.write(frames)
+    }
+  }
+
+  #remove(client: Client): void {
+    client.subscription.close()
+    this.#clients.delete(client)
+  }
+
+  #sweep(): void {
+    const now = Date.now()
+    for (const client of this.#clients) {
+      if (now - client.lastHeard >= this.#deadMs) {
+        client.socket.terminate()
+      } else if (now - client.lastPing >= this.#pingMs) {
+        client.lastPing = now
+        client.socket.ping()
+      }
+    }
+  }
+}

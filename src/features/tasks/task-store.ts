@@ -1,0 +1,159 @@
+import type { Queryable } from '../../database/database.ts'
+import type { Status, TaskRow } from './task.ts'
+
+/** The columns of a TaskRow, of the table or CTE `t`. */
+export const COLUMNS =
+  't.id, t.title, t.description, t.status, t.city, t.weather, t.user_id, t.source, t.version, t.created_at, t.updated_at'
+
+export interface NewTask {
+  title: string
+  description: string | null
+  status: Status
+  city: string | null
+}
+
+/** What to change: `undefined` leaves a field, `null` clears it. */
+export interface TaskChanges {
+  title?: string | undefined
+  description?: string | null | undefined
+  status?: Status | undefined
+  /** Back to `todo`, if it is `done`. */
+  reopen?: boolean
+  city?: string | null | undefined
+}
+
+/** A row as it stands after the statement, and whether the statement changed it. */
+export type Outcome = TaskRow & { changed: boolean }
+
+// Every statement that changes a task inserts its event too, in one round trip and one transaction.
+
+export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow> {
+  const { rows } = await db.query<TaskRow & object>({
+    name: 'task-insert',
+    text: `
+      WITH t AS (
+        INSERT INTO tasks (title, description, status, city) VALUES ($1, $2, $3, $4) RETURNING *
+      ), event AS (
+        INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
+      )
+      SELECT ${COLUMNS} FROM t`,
+    values: [task.title, task.description, task.status, task.city],
+  })
+  return rows[0]!
+}
+
+export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
+  const { rows } = await db.query<TaskRow & object>({
+    name: 'task-find',
+    text: `SELECT ${COLUMNS} FROM tasks t WHERE t.id = $1 AND t.deleted_at IS NULL`,
+    values: [id],
+  })
+  return rows[0]
+}
+
+/**
+ * Changes a task if it differs and, where `versions` is given, if its version is one of them.
+ * A change that changes nothing writes no row and tells no event.
+ */
+export async function updateTask(
+  db: Queryable,
+  id: number,
+  changes: TaskChanges,
+  versions: number[] | undefined,
+): Promise<Outcome | undefined> {
+  const { rows } = await db.query<Outcome & object>({
+    name: 'task-update',
+    // `before` takes the row's lock and reads its latest version; all values are derived from it.
+    text: `
+      WITH before AS (
+        SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+      ), after AS (
+        SELECT id,
+          coalesce($2, title) AS title,
+          CASE WHEN $3 THEN $4 ELSE description END AS description,
+          CASE WHEN $5::text IS NOT NULL THEN $5 WHEN $6 AND status = 'done' THEN 'todo' ELSE status END AS status,
+          CASE WHEN $7 THEN $8 ELSE city END AS city
+        FROM before WHERE $9::integer[] IS NULL OR version = ANY ($9)
+      ), t AS (
+        UPDATE tasks SET title = after.title, description = after.description, status = after.status,
+          weather = CASE WHEN after.city IS DISTINCT FROM tasks.city THEN NULL ELSE tasks.weather END,
+          city = after.city, version = tasks.version + 1, updated_at = now()
+        FROM after
+        WHERE tasks.id = after.id
+          AND (after.title, after.description, after.status, after.city)
+            IS DISTINCT FROM (tasks.title, tasks.description, tasks.status, tasks.city)
+        RETURNING tasks.*
+      ), event AS (
+        INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t
+      )
+      SELECT ${COLUMNS}, true AS changed FROM t
+      UNION ALL
+      SELECT ${COLUMNS}, false FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
+    values: [
+      id,
+      changes.title ?? null,
+      changes.description !== undefined,
+      changes.description ?? null,
+      changes.status ?? null,
+      changes.reopen ?? false,
+      changes.city !== undefined,
+      changes.city ?? null,
+      versions ?? null,
+    ],
+  })
+  return rows[0]
+}
+
+/** Moves a task to the trash, where `versions` is given only if its version is one of them. */
+export async function trashTask(
+  db: Queryable,
+  id: number,
+  versions: number[] | undefined,
+): Promise<Outcome | undefined> {
+  const { rows } = await db.query<Outcome & object>({
+    name: 'task-trash',
+    text: `
+      WITH before AS (
+        SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+      ), t AS (
+        UPDATE tasks SET deleted_at = now(), version = tasks.version + 1 FROM before
+        WHERE tasks.id = before.id AND ($2::integer[] IS NULL OR before.version = ANY ($2))
+        RETURNING tasks.*
+      ), event AS (
+        INSERT INTO events (type, user_id, data)
+        SELECT 'task_deleted', t.user_id, json_build_object('task_id', t.id) FROM t
+      )
+      SELECT ${COLUMNS}, true AS changed FROM t
+      UNION ALL
+      SELECT ${COLUMNS}, false FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
+    values: [id, versions ?? null],
+  })
+  return rows[0]
+}
+
+/** Takes a task out of the trash; for those who listen it is created again. */
+export async function restoreTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
+  const { rows } = await db.query<TaskRow & object>({
+    name: 'task-restore',
+    text: `
+      WITH t AS (
+        UPDATE tasks SET deleted_at = NULL, version = version + 1, updated_at = now()
+        WHERE id = $1 AND deleted_at IS NOT NULL RETURNING *
+      ), event AS (
+        INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
+      )
+      SELECT ${COLUMNS} FROM t`,
+    values: [id],
+  })
+  return rows[0]
+}
+
+/** Removes for good up to `limit` tasks that have been in the trash for `days`; says how many. */
+export async function purgeTrash(db: Queryable, days: number, limit: number): Promise<number> {
+  const { rowCount } = await db.query({
+    text: `DELETE FROM tasks WHERE id IN (
+      SELECT id FROM tasks WHERE deleted_at < now() - make_interval(days => $1) LIMIT $2)`,
+    values: [days, limit],
+  })
+  return rowCount ?? 0
+}

@@ -1,0 +1,75 @@
+import { isoTimestamp } from '../../core/timestamp.ts'
+
+export const statuses = ['todo', 'in_progress', 'done', 'failed'] as const
+export type Status = (typeof statuses)[number]
+
+/** How statuses are written: as they are stored, or under the names of a queue's clients. */
+export type StatusLabels = 'snake' | 'title'
+const titles: Record<Status, string> = {
+  todo: 'New',
+  in_progress: 'In Progress',
+  done: 'Completed',
+  failed: 'Failed',
+}
+const byName = new Map(
+  statuses.flatMap((status) => [
+    [status, status],
+    [titles[status].toLowerCase(), status],
+  ]),
+)
+
+/** The status meant by any of its names, in any letter case. */
+export function parseStatus(name: string): Status | undefined {
+  return byName.get(name.trim().toLowerCase())
+}
+
+/** A row of `tasks`; times are ISO 8601 text in UTC with microseconds. */
+export interface TaskRow {
+  id: number
+  title: string
+  description: string | null
+  status: Status
+  city: string | null
+  weather: object | null
+  user_id: number | null
+  source: string | null
+  version: number
+  created_at: string
+  updated_at: string | null
+}
+
+/** A task as clients see it. */
+export interface Task extends Omit<TaskRow, 'status'> {
+  status: string
+  completed: boolean
+  job: null
+}
+
+export type TaskPresenter = (row: TaskRow) => Task
+
+export function taskPresenter(labels: StatusLabels): TaskPresenter {
+  return (row) => ({
+    id: row.id,
+    title: row.title,
+    description: row.description,
+    status: labels === 'title' ? titles[row.status] : row.status,
+    completed: row.status === 'done',
+    city: row.city,
+    weather: row.weather,
+    user_id: row.user_id,
+    source: row.source,
+    job: null,
+    version: row.version,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  })
+}
+
+/** The row in an event's `data`, where PostgreSQL's `row_to_json` put it. */
+export function rowFromSnapshot(snapshot: TaskRow): TaskRow {
+  return {
+    ...snapshot,
+    created_at: isoTimestamp(snapshot.created_at),
+    updated_at: snapshot.updated_at && isoTimestamp(snapshot.updated_at),
+  }
+}

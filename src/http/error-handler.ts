@@ -1,0 +1,57 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { DomainError, type FieldError } from '../core/errors.ts'
+import type { Logger } from '../logging/logger.ts'
+
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  instance: string
+  errors?: FieldError[]
+}
+
+export const PROBLEM_JSON = 'application/problem+json; charset=utf-8'
+
+/** What the framework's own errors mean to a caller, where its words are not meant for one. */
+const frameworkDetails: Record<string, string> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON.',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The body must be sent as application/json.',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than 1 MiB.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says.',
+  FST_ERR_BAD_URL: 'The path is not a valid URL path.',
+}
+
+/** Renders whatever was thrown as problem details (RFC 9457); only what nobody expected is a 500, and logged. */
+export function errorHandler(log: Logger) {
+  return (error: FastifyError | DomainError | Error, request: FastifyRequest, reply: FastifyReply) => {
+    const problem = toProblem(error, request.url)
+    if (error instanceof DomainError) reply.headers(error.headers)
+    if (problem.status >= 500) logFailure(log, error, request, problem.status)
+    return reply.code(problem.status).type(PROBLEM_JSON).send(JSON.stringify(problem))
+  }
+}
+
+/** The problem details of an error; `url` is the request's, of which the path is told. */
+export function toProblem(error: FastifyError | DomainError | Error, url: string): Problem {
+  const instance = url.split('?', 1)[0]!.slice(0, 1000)
+  if (error instanceof DomainError) {
+    const { status, title, message: detail, errors } = error
+    return { type: 'about:blank', title, status, detail, instance, ...(errors && { errors }) }
+  }
+  const hinted = 'statusCode' in error ? Number(error.statusCode) : 500
+  const status = hinted >= 400 && hinted < 500 ? hinted : 500
+  const detail =
+    status === 500
+      ? 'Something went wrong here; the log has the details.'
+      : (frameworkDetails[(error as FastifyError).code] ?? error.message)
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, instance }
+}
+
+function logFailure(log: Logger, error: Error, request: FastifyRequest, status: number): void {
+  const context = { reqId: request.id, method: request.method, url: request.url }
+  // An absent database or upstream has its own line where it is noticed; here it is one of many requests.
+  if (status === 500) log.error({ ...context, err: error }, 'request failed')
+  else log.debug({ ...context, err: error }, error.message)
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import cors from '@fastify/cors'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import websocket from '@fastify/websocket'
+import { fastify } from 'fastify'
+import type { Config } from '../config/config.ts'
+import type { Logger } from '../logging/logger.ts'
+import { errorHandler, PROBLEM_JSON, toProblem } from './error-handler.ts'
+import { registerDocs, registerOpenApi } from './openapi.ts'
+import { registerAccess } from './plugins/access.ts'
+import { registerMethods } from './plugins/methods.ts'
+import { type Normalizers, validatorCompiler } from './validation.ts'
+
+const BODY_LIMIT = 1024 * 1024
+const MAX_INBOUND_MESSAGE = 64 * 1024
+const REQUEST_TIMEOUT_MS = 60_000
+const EXPOSED_HEADERS = ['etag', 'link', 'location', 'x-request-id', 'x-total-count']
+
+export type HttpServer = Awaited<ReturnType<typeof createHttpServer>>
+
+/** The HTTP server with everything that concerns all routes; `registerRoutes` adds the features' own. */
+export async function createHttpServer(options: {
+  config: Config
+  log: Logger
+  normalizers: Normalizers
+  /** Ends the WebSockets when the server closes. */
+  closeSockets: () => Promise<void>
+  registerRoutes: (app: ReturnType<typeof bareServer>) => void
+}) {
+  const { config, log, normalizers, closeSockets, registerRoutes } = options
+  const app = bareServer(log)
+  app.setValidatorCompiler(validatorCompiler(normalizers))
+  // Answers are built by our own presenters; schemas of answers are documentation. For a list of 100
+  // rows JSON.stringify is also the faster of the two.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  app.setErrorHandler(errorHandler(log))
+  parseJsonBodies(app)
+
+  await app.register(cors, {
+    origin: config.CORS_ORIGINS.length > 0 ? config.CORS_ORIGINS : false,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: EXPOSED_HEADERS,
+    maxAge: 600,
+  })
+  await app.register(websocket, {
+    options: { maxPayload: MAX_INBOUND_MESSAGE, perMessageDeflate: false },
+    preClose: (done) => void closeSockets().finally(done),
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    done()
+  })
+  registerMethods(app)
+  registerAccess(app, config)
+  await registerOpenApi(app)
+  registerRoutes(app)
+  await registerDocs(app)
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+  return app
+}
+
+function bareServer(log: Logger) {
+  return fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Until the last connection is closed, what comes on it is still answered.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    genReqId: requestIds(),
+    requestIdHeader: false,
+    frameworkErrors: (error, request, reply) => {
+      errorHandler(log)(error, request, reply as never)
+    },
+    clientErrorHandler: (error, socket) => {
+      if (error.code === 'ECONNRESET' || socket.destroyed) return
+      const status =
+        error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+      const body = JSON.stringify(
+        toProblem(Object.assign(new Error('This is not HTTP.'), { statusCode: status }), '/'),
+      )
+      socket.end(
+        `HTTP/1.1 ${status} Error\r\nconnection: close\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      )
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+}
+
+/** A caller's own X-Request-Id is kept if it is harmless; else ids count up after a random prefix. */
+function requestIds(): (raw: { headers: Record<string, unknown> }) => string {
+  const prefix = randomBytes(4).toString('hex')
+  let count = 0
+  return ({ headers }) => {
+    const given = headers['x-request-id']
+    if (typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given)) return given
+    return `${prefix}-${(++count).toString(36)}`
+  }
+}
+
+/** JSON only. An empty body is no body: routes that need one say so in their schema. */
+function parseJsonBodies(app: ReturnType<typeof bareServer>): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined)
+    else parse(request, body as string, done)
+  })
+}

@@ -1,0 +1,109 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import type { DataValidationCxt } from 'ajv/dist/types/index.js'
+import type { FastifySchemaCompiler } from 'fastify'
+import type { TSchema } from 'typebox'
+import { type FieldError, validationError } from '../core/errors.ts'
+
+/** Puts text into its canonical form before it is checked; by the schema keyword `normalize`. */
+export type Normalizers = Record<string, (text: string) => string>
+
+const MAX_ERRORS = 20
+const roots: Record<string, string> = {
+  querystring: 'query',
+  params: 'path',
+  headers: 'headers',
+  body: 'body',
+}
+
+/**
+ * Validation by JSON Schema, without type coercion: a body says what it means. Query and path are
+ * text by nature, so exactly-written numbers and booleans in them become values first.
+ */
+export function validatorCompiler(normalizers: Normalizers): FastifySchemaCompiler<TSchema> {
+  const ajv = createAjv(normalizers)
+  return ({ schema, httpPart = 'body' }) => {
+    const validate = ajv.compile(schema)
+    const fromText = httpPart === 'querystring' || httpPart === 'params'
+    return (data: unknown) => {
+      if (fromText) coerce(schema, data as Record<string, unknown>)
+      if (validate(data)) return { value: data }
+      return { error: validationError(fieldErrors(validate, roots[httpPart] ?? httpPart)) }
+    }
+  }
+}
+
+function createAjv(normalizers: Normalizers): Ajv {
+  const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: true, allowUnionTypes: true })
+  ajv.addFormat('date-time', true) // Only in answers.
+  ajv.addFormat('plain-text', (text) => !text.includes('\0') && text.isWellFormed())
+  ajv.addKeyword({
+    keyword: 'normalize',
+    type: 'string',
+    schemaType: 'string',
+    modifying: true,
+    before: 'maxLength',
+    validate: (name: string, text: string, _parent?: unknown, at?: DataValidationCxt) => {
+      at!.parentData[at!.parentDataProperty] = normalizers[name]!(text)
+      return true
+    },
+  })
+  return ajv
+}
+
+const integerText = /^-?\d{1,15}$/
+
+function coerce(schema: TSchema, data: Record<string, unknown>): void {
+  const properties = (schema as { properties?: Record<string, { type?: string; items?: { type?: string } }> })
+    .properties
+  for (const [name, property] of Object.entries(properties ?? {})) {
+    const value = data[name]
+    if (value === undefined) continue
+    if (property.type === 'array') {
+      data[name] = (Array.isArray(value) ? value : [value]).map((item) => coerced(property.items?.type, item))
+    } else {
+      data[name] = coerced(property.type, value)
+    }
+  }
+}
+
+function coerced(type: string | undefined, value: unknown): unknown {
+  if (type === 'integer' && typeof value === 'string' && integerText.test(value)) return Number(value)
+  if (type === 'boolean' && (value === 'true' || value === 'false')) return value === 'true'
+  return value
+}
+
+function fieldErrors(validate: ValidateFunction, root: string): FieldError[] {
+  const errors = validate.errors ?? []
+  // `null` or text is an anyOf: its branches say what is wrong, the summary does not.
+  const telling = errors.filter(({ keyword, params }) => keyword !== 'anyOf' && params.type !== 'null')
+  return (telling.length > 0 ? telling : errors).slice(0, MAX_ERRORS).map((error) => fieldError(error, root))
+}
+
+function fieldError(error: ErrorObject, root: string): FieldError {
+  const steps = error.instancePath
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const property = error.params.additionalProperty ?? error.params.missingProperty
+  const path = [root, ...steps, ...(property === undefined ? [] : [property])].join('.')
+  return { path: path.slice(0, 200), message: message(error) }
+}
+
+function message({ keyword, params, message = 'is not valid' }: ErrorObject): string {
+  switch (keyword) {
+    case 'additionalProperties':
+      return 'is not known here'
+    case 'required':
+      return 'is required'
+    case 'enum':
+      return `must be one of ${params.allowedValues.join(', ')}`
+    case 'minLength':
+      return params.limit === 1 ? 'must not be empty' : `must have at least ${params.limit} characters`
+    case 'maxLength':
+      return `must have at most ${params.limit} characters`
+    case 'format':
+      return params.format === 'plain-text' ? 'must not contain NUL or half a surrogate pair' : message
+    default:
+      return message
+  }
+}

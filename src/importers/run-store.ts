@@ -1,0 +1,54 @@
+import type { Queryable } from '../database/database.ts'
+import type { ImportCounts, ImportRun, Trigger } from './importer.ts'
+
+const COLUMNS = `id AS run_id, importer, trigger, state, started_at, finished_at,
+  created_count, updated_count, skipped_count, error`
+const KEPT_DAYS = 30
+
+/**
+ * Records that a run begins. The caller holds the importer's lock, so a run that still counts as
+ * running was cut off; it is closed here, and old history is dropped.
+ */
+export async function beginRun(db: Queryable, importer: string, trigger: Trigger): Promise<number> {
+  const { rows } = await db.query<{ id: number }>({
+    text: `
+      WITH cut AS (
+        UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = 'cut off: the process ended'
+        WHERE importer = $1 AND state = 'running'
+      ), old AS (
+        DELETE FROM import_runs WHERE importer = $1 AND state <> 'running'
+          AND started_at < now() - make_interval(days => ${KEPT_DAYS})
+      )
+      INSERT INTO import_runs (importer, trigger) VALUES ($1, $2) RETURNING id`,
+    values: [importer, trigger],
+  })
+  return rows[0]!.id
+}
+
+export async function finishRun(db: Queryable, id: number, counts: ImportCounts): Promise<ImportRun> {
+  const { rows } = await db.query<ImportRun & object>({
+    text: `UPDATE import_runs SET state = 'succeeded', finished_at = clock_timestamp(),
+        created_count = $2, updated_count = $3, skipped_count = $4
+      WHERE id = $1 RETURNING ${COLUMNS}`,
+    values: [id, counts.created, counts.updated, counts.skipped],
+  })
+  return rows[0]!
+}
+
+export async function failRun(db: Queryable, id: number, error: string): Promise<ImportRun> {
+  const { rows } = await db.query<ImportRun & object>({
+    text: `UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = $2
+      WHERE id = $1 RETURNING ${COLUMNS}`,
+    values: [id, error],
+  })
+  return rows[0]!
+}
+
+/** The newest runs first. */
+export async function listRuns(db: Queryable, importer: string, limit: number): Promise<ImportRun[]> {
+  const { rows } = await db.query<ImportRun & object>({
+    text: `SELECT ${COLUMNS} FROM import_runs WHERE importer = $1 ORDER BY id DESC LIMIT $2`,
+    values: [importer, limit],
+  })
+  return rows
+}

@@ -1,0 +1,81 @@
+import type { PgBoss } from 'pg-boss'
+import { errorText } from '../core/errors.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Importer } from './importer.ts'
+import type { ImportRunner } from './runner.ts'
+
+/** How often it is made sure that each importer has its next run booked. */
+const CHECK_MS = 60_000
+/** A run is bounded to far less; past this pg-boss gives its job up. */
+const EXPIRE_SECONDS = 300
+
+export interface ImportSchedule extends AsyncDisposable {
+  /** When the next run is due; undefined while none is booked. */
+  nextRun(importer: Importer): Promise<Date | undefined>
+}
+
+/**
+ * Books the runs of the importers: one at start, then one each interval. Cron is minute-grained, so
+ * an interval is a job of which only one can wait (the queue's policy, across all processes) and
+ * which books its successor; a check now and then books it again should it ever be missing.
+ */
+export async function startImportSchedule(deps: {
+  boss: PgBoss
+  runner: ImportRunner
+  importers: Importer[]
+  log: Logger
+}): Promise<ImportSchedule> {
+  const { boss, runner, importers, log } = deps
+  const book = (importer: Importer, startAfter: number) => boss.send(queueOf(importer), {}, { startAfter })
+
+  for (const importer of importers) {
+    const queue = queueOf(importer)
+    await boss.createQueue(queue, {
+      policy: 'short',
+      retryLimit: 0,
+      expireInSeconds: EXPIRE_SECONDS,
+      deleteAfterSeconds: 3600,
+    })
+    await boss.deleteQueuedJobs(queue) // Booked before this start, maybe with another interval.
+    await book(importer, 0)
+    await boss.work(queue, { pollingIntervalSeconds: 1 }, async () => {
+      const started = Date.now()
+      try {
+        await runner.run(importer, 'schedule')
+      } catch (error) {
+        log.warn({ importer: importer.name }, `import could not run: ${errorText(error)}`)
+      } finally {
+        await book(importer, secondsToNext(started, importer.intervalSeconds))
+      }
+    })
+  }
+
+  const check = setInterval(() => {
+    for (const importer of importers) {
+      book(importer, importer.intervalSeconds).catch((error) =>
+        log.debug(`next run of ${importer.name} not booked yet: ${errorText(error)}`),
+      )
+    }
+  }, CHECK_MS).unref()
+
+  return {
+    async nextRun(importer) {
+      const [job] = await boss.findJobs(queueOf(importer), { queued: true })
+      return job?.startAfter
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(check)
+      await Promise.all(importers.map((importer) => boss.offWork(queueOf(importer), { wait: false })))
+    },
+  }
+}
+
+function queueOf(importer: Importer): string {
+  return `import-${importer.name}`
+}
+
+/** Runs stay on the grid of the first; those that came due during a run are skipped. */
+function secondsToNext(started: number, interval: number): number {
+  const elapsed = (Date.now() - started) / 1000
+  return Math.ceil((Math.floor(elapsed / interval) + 1) * interval - elapsed)
+}

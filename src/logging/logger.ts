@@ -1,0 +1,59 @@
+import { openSync } from 'node:fs'
+import { type DestinationStream, destination, type Logger, multistream, pino, type StreamEntry } from 'pino'
+import { errorText } from '../core/errors.ts'
+
+export type { Logger }
+
+export interface Log extends Disposable {
+  logger: Logger
+}
+
+/** Lines are written when so many bytes wait or a second has passed, which keeps logging off the hot path. */
+const BUFFER_BYTES = 4096
+const FLUSH_MS = 1000
+
+/**
+ * Logs JSON lines to stdout (readable text on a terminal) and to `file`, unless that is `off`.
+ * Disposing it writes what is still buffered.
+ */
+export async function openLog(options: { level: string; file: string }): Promise<Log> {
+  const files: ReturnType<typeof destination>[] = []
+  const open = (dest: number) => {
+    const stream = destination({ dest, sync: false, minLength: BUFFER_BYTES })
+    files.push(stream)
+    return stream
+  }
+  const level = options.level as 'info'
+  const streams: StreamEntry[] = [{ level, stream: process.stdout.isTTY ? await pretty() : open(1) }]
+  let fileError: unknown
+  if (options.file !== 'off') {
+    try {
+      streams.push({ level, stream: open(openSync(options.file, 'a', 0o640)) })
+    } catch (error) {
+      fileError = error
+    }
+  }
+  const logger = pino(
+    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    multistream(streams),
+  )
+  if (fileError)
+    logger.warn(`LOG_FILE cannot be written, the log goes to stdout only: ${errorText(fileError)}`)
+  const flush = () => {
+    for (const file of files) file.flush()
+  }
+  const timer = setInterval(flush, FLUSH_MS).unref()
+  return {
+    logger,
+    [Symbol.dispose]() {
+      clearInterval(timer)
+      for (const file of files) file.flushSync()
+    },
+  }
+}
+
+// Loaded on a terminal only: a service does not pay for it.
+async function pretty(): Promise<DestinationStream> {
+  const { default: build } = await import('pino-pretty')
+  return build({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname', sync: true })
+}

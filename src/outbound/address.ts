@@ -1,0 +1,46 @@
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import ipaddr from 'ipaddr.js'
+
+export type Reach = 'public' | 'private' | 'forbidden'
+
+/**
+ * Where an IP address leads (IANA special-purpose registries): the public internet, this machine and
+ * its private networks, or nowhere that is ever meant, such as link-local cloud metadata.
+ */
+export function reachOf(address: string): Reach {
+  if (!ipaddr.isValid(address)) return 'forbidden'
+  const range = ipaddr.process(address).range()
+  if (range === 'unicast') return 'public'
+  return range === 'loopback' || range === 'private' || range === 'uniqueLocal' ? 'private' : 'forbidden'
+}
+
+/** The error of a host that resolves to an address that may not be called. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused'
+
+  constructor(host: string, address: string) {
+    super(
+      host === address
+        ? `${host} is not an address that may be called`
+        : `${host} leads to ${address}, which may not be called`,
+    )
+  }
+}
+
+/**
+ * A `lookup` for connections that lets only allowed addresses through. Since the connection is made
+ * to the very address that was checked, a name cannot change its mind in between (DNS rebinding).
+ */
+export function guardedLookup(allows: (reach: Reach) => boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    dnsLookup(hostname, { ...options, all: true }, (error, found) => {
+      const addresses = (found ?? []) as LookupAddress[]
+      const refused = addresses.find(({ address }) => !allows(reachOf(address)))
+      if (error) callback(error, '', 0)
+      else if (refused) callback(new AddressRefused(hostname, refused.address), '', 0)
+      else if (options.all) callback(null, addresses)
+      else callback(null, addresses[0]!.address, addresses[0]!.family)
+    })
+  }
+}
