@@ -1,9 +1,42 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { externalDatabase } from './test/support/external-database.ts'
+
+const globalSetup = './test/support/global-setup.ts'
+const external = await externalDatabase()
+
+const projects: TestProjectConfiguration[] = [
+  {
+    extends: true,
+    test: { name: 'embedded', globalSetup, include: ['src/**/*.test.ts', 'test/**/*.test.ts'] },
+  },
+]
+if (external.url) {
+  projects.push({
+    extends: true,
+    test: {
+      name: 'postgres',
+      globalSetup,
+      // All that touches a database, but for what is about the embedded one or starts its own server.
+      include: ['src/{database,events,features,importers,jobs}/**/*.test.ts', 'test/http/**/*.test.ts'],
+      exclude: ['src/database/embedded*'],
+      env: { TEST_DATABASE_URL: external.url },
+    },
+  })
+}
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    projects,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    maxWorkers: 2,
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      // Migrations run in every global setup, which is not measured; the watchdog is a process of its own.
+      exclude: ['src/**/*.test.ts', 'src/database/migrations/**'],
+      reporter: ['text', 'json-summary'],
+      thresholds: { lines: 90 },
+    },
   },
 })

@@ -1,0 +1,57 @@
+import { pino } from 'pino'
+import { type App, startApp } from '../../src/app.ts'
+import { type Config, loadConfig } from '../../src/config/config.ts'
+import { createTestDatabase, type TestDatabase } from './database.ts'
+
+/** An answer with its body read: JSON as a value, anything else as text. */
+export interface Answer {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of many shapes
+  body: any
+}
+
+export interface TestApp extends App {
+  database: TestDatabase
+  /** The lines it logged, parsed. */
+  logged: Record<string, unknown>[]
+  fetch(path: string, init?: RequestInit): Promise<Answer>
+  /** Sends `body` as JSON. */
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+}
+
+/** The settings of a test server: a free port, no schedules, no log file. */
+export function testConfig(settings: Record<string, string>): Config {
+  const values = { PORT: '0', IMPORTS: 'off', LOG_FILE: 'off', LOG_LEVEL: 'debug', ...settings }
+  return loadConfig({ values, fileNames: [] })
+}
+
+/** The whole server on a real port and a database of its own. */
+export async function startTestApp(settings: Record<string, string> = {}): Promise<TestApp> {
+  const database = await createTestDatabase()
+  const logged: Record<string, unknown>[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
+  const app = await startApp(testConfig({ DATABASE_URL: database.url, ...settings }), log)
+  const request = async (path: string, init?: RequestInit): Promise<Answer> => {
+    const response = await fetch(`${app.url}${path}`, { redirect: 'manual', ...init })
+    const text = await response.text()
+    const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '')
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+  }
+  return {
+    url: app.url,
+    database,
+    logged,
+    fetch: request,
+    send: (method, path, body, headers = {}) =>
+      request(path, {
+        method,
+        headers: { 'content-type': 'application/json', ...headers },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }),
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
