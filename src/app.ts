@@ -38,6 +38,8 @@ const READY_TIMEOUT_MS = 1_000
 /** What stands between the settings and the HTTP server: enough for a command that needs no server. */
 export interface Core extends AsyncDisposable {
   connection: ConnectionOptions
+  /** Names of the migrations that this start applied. */
+  migrated: string[]
   db: Database
   stream: EventStream
   importers: Importer[]
@@ -53,8 +55,8 @@ export interface App extends AsyncDisposable {
 export async function startCore(config: Config, log: Logger): Promise<Core> {
   await using stack = new AsyncDisposableStack()
   const connection = await connectionTo(config, log, stack)
-  const applied = await migrate(connection)
-  if (applied.length > 0) log.info({ migrations: applied }, 'schema updated')
+  const migrated = await migrate(connection)
+  if (migrated.length > 0) log.info({ migrations: migrated }, 'schema updated')
   const db = stack.use(
     openDatabase(connection, (error) => log.debug(`idle connection lost: ${error.message}`)),
   )
@@ -67,7 +69,15 @@ export async function startCore(config: Config, log: Logger): Promise<Core> {
     todoImporter({ url: config.TODO_SOURCE_URL, intervalSeconds: config.BACKGROUND_TASK_INTERVAL }),
   ]
   const owned = stack.move()
-  return { connection, db, stream, importers, runner, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    connection,
+    migrated,
+    db,
+    stream,
+    importers,
+    runner,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 /**

@@ -42,6 +42,7 @@ export const settings = {
   TODO_SOURCE_URL: url({
     default: 'https://jsonplaceholder.typicode.com/todos',
     protocols: ['https:', 'http:'],
+    secret: true,
     help: 'Where the importer "todos" reads',
   }),
   BACKGROUND_TASK_INTERVAL: integer({

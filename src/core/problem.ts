@@ -1,7 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 
 /** Problem details (RFC 9457), the body of every answer that is not a success. */
-export const ProblemSchema = Type.Object(
+const ProblemSchema = Type.Object(
   {
     type: Type.String({ examples: ['about:blank'] }),
     title: Type.String(),

@@ -3,7 +3,7 @@ import { DomainError, errorText } from '../core/errors.ts'
 // PostgreSQL, appendix A (error codes).
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
-export const LOCK_NOT_AVAILABLE = '55P03'
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /** Failures that vanish when the whole transaction is run again. */
 const RETRIED = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED])
@@ -30,7 +30,7 @@ export function isLockTimeout(error: unknown): boolean {
 }
 
 /** True when the database, not the statement, is at fault. */
-export function isUnavailable(error: unknown): boolean {
+function isUnavailable(error: unknown): boolean {
   const code = codeOf(error)
   if (UNAVAILABLE.test(code) || SOCKET.test(code)) return true
   if (error instanceof AggregateError) return error.errors.every(isUnavailable)

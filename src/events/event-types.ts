@@ -35,10 +35,18 @@ export function renderEnvelope(event: StoredEvent, renderers: Renderers): string
   return JSON.stringify({ id: String(event.id), type: event.type, at: event.at, data })
 }
 
-/** For the documentation: RFC 3339 time, decimal id. */
-export const EnvelopeSchema = Type.Object({
-  id: Type.String({ description: 'Grows with each event; the cursor to resume from' }),
-  type: Type.String({ enum: channels.tasks as unknown as string[] }),
-  at: Type.String({ format: 'date-time' }),
-  data: Type.Object({}, { additionalProperties: true }),
-})
+/** The envelope, for the documentation. */
+export const EnvelopeSchema = Type.Object(
+  {
+    id: Type.String({ description: 'Decimal; grows with each event' }),
+    type: Type.String({ enum: Object.values(channels).flat() }),
+    at: Type.String({ format: 'date-time' }),
+    data: Type.Object({}, { additionalProperties: true }),
+  },
+  {
+    title: 'Event',
+    examples: [
+      { id: '184467', type: 'task_deleted', at: '2025-12-15T12:00:31.168401Z', data: { task_id: 1 } },
+    ],
+  },
+)

@@ -2,7 +2,8 @@ import type {} from '@fastify/swagger'
 import type {} from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DomainError } from '../core/errors.ts'
-import { channels, type EventType } from './event-types.ts'
+import { problems } from '../core/problem.ts'
+import { channels, EnvelopeSchema, type EventType } from './event-types.ts'
 import type { Sockets } from './sockets.ts'
 import type { EventStream, Subscription } from './stream.ts'
 
@@ -25,7 +26,8 @@ export function registerWebSocketRoutes(
         tags: ['events'],
         summary: `WebSocket: ${tells}`,
         description:
-          'Each message is one event: `{id, type, at, data}`. Nothing is sent before the first event.',
+          'Each message is one event, as in the example of 101. Nothing is sent before the first event.',
+        response: { 101: EnvelopeSchema, ...problems(426) },
       },
       // The place in the stream is taken before the handshake is answered: whatever a client causes
       // after it sees the socket open reaches it.

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -45,7 +46,7 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
       })
     })
   }
-  const redocBundle = createRequire(import.meta.url).resolve('redoc/bundles/redoc.standalone.js')
+  const redocBundle = fileURLToPath(import.meta.resolve('redoc/bundles/redoc.standalone.js'))
   await app.register(fastifyStatic, { root: dirname(redocBundle), serve: false })
   app.get('/redoc', { schema: { hide: true } }, async (_request, reply) =>
     // Redoc asks its maker's host for a logo; the policy keeps the page to this server.

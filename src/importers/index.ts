@@ -1,6 +1,6 @@
 export { importEventRenderers } from './import-events.ts'
 export { importRoutes } from './import-routes.ts'
-export type { Importer } from './importer.ts'
+export type { Importer, ImportRun } from './importer.ts'
 export { createImportRunner, type ImportRunner } from './runner.ts'
 export { type ImportSchedule, startImportSchedule } from './schedule.ts'
 export { todoImporter } from './todos/index.ts'

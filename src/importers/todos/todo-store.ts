@@ -3,7 +3,7 @@ import type { ImportCounts } from '../importer.ts'
 import type { SourceTodo } from './todo-source.ts'
 
 /** `tasks.source` of what this importer made. */
-export const SOURCE = 'jsonplaceholder'
+const SOURCE = 'jsonplaceholder'
 
 /**
  * Brings the tasks up to what the source says, events included, in one statement whatever the number

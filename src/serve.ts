@@ -1,8 +1,8 @@
-import { startApp } from '../app.ts'
-import { type Config, loadConfig } from '../config/config.ts'
-import { readEnvironment } from '../config/env.ts'
-import { errorText, StartupError } from '../core/errors.ts'
-import { type Logger, openLog } from '../logging/logger.ts'
+import { startApp } from './app.ts'
+import { type Config, loadConfig } from './config/config.ts'
+import { readEnvironment } from './config/env.ts'
+import { errorText, StartupError } from './core/errors.ts'
+import { type Logger, openLog } from './logging/logger.ts'
 
 /** A shutdown that takes longer is cut off. */
 const SHUTDOWN_MS = 10_000

@@ -1,0 +1,72 @@
+import { Command } from 'commander'
+import { loadConfig } from '../config/config.ts'
+import type { Environment } from '../config/env.ts'
+import { configCheck, configPrint } from './config.ts'
+import type { Console } from './console.ts'
+import { importCommand } from './import.ts'
+import { migrateCommand } from './migrate.ts'
+import { watchCommand } from './watch.ts'
+
+export interface ProgramContext {
+  environment: () => Environment
+  console: Console
+  /** Aborted when the user asks a long command to end. */
+  signal: AbortSignal
+  serve: () => Promise<void>
+}
+
+/** The commands of `taskwire`. A mistake of the user is thrown as an error of one or more lines. */
+export function createProgram({ environment, console, signal, serve }: ProgramContext): Command {
+  const program = new Command('taskwire')
+    .description('A task server with live events. Settings come from the environment and from .env.')
+    .showHelpAfterError('(taskwire --help says more)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ taskwire serve                          start the server
+  $ PORT=9000 taskwire serve                the same on another port
+  $ taskwire watch                          print every change as it happens
+  $ taskwire watch --json | jq .data.task   the same for programs
+  $ taskwire import todos                   run an importer now
+  $ taskwire config print                   the settings in force`,
+    )
+
+  program.command('serve').description('start the server; SIGINT or SIGTERM stops it in order').action(serve)
+
+  program
+    .command('migrate')
+    .description('bring the database schema up to date')
+    .action(() => migrateCommand(environment(), console))
+
+  program
+    .command('import')
+    .description('run an importer now, on the running server or, if there is none, directly')
+    .argument('<importer>', 'its name, such as todos')
+    .option('--url <url>', 'address of the server (default: http://localhost:PORT)')
+    .addHelpText('after', '\nExample:\n  $ taskwire import todos --url http://localhost:8000')
+    .action((name: string, options: { url?: string }) => importCommand(name, options, environment(), console))
+
+  program
+    .command('watch')
+    .description('print events as they come; connects again whenever it must')
+    .option('--url <url>', 'address of the server (default: http://localhost:PORT)')
+    .option('--path <path>', 'stream to listen to', '/ws/tasks')
+    .option('--json', 'print each event as one line of JSON', false)
+    .addHelpText('after', '\nExample:\n  $ taskwire watch --json --path /ws')
+    .action((options: { url?: string; path: string; json: boolean }) => {
+      const url = options.url ?? `http://localhost:${loadConfig(environment()).PORT}`
+      return watchCommand({ ...options, url }, console, signal)
+    })
+
+  const config = program.command('config').description('look at the settings')
+  config
+    .command('check')
+    .description('check the settings; exit code 1 and a line for each mistake')
+    .action(() => configCheck(environment(), console))
+  config
+    .command('print')
+    .description('print the settings in force, passwords hidden')
+    .action(() => configPrint(environment(), console))
+  return program
+}

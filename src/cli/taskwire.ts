@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+import { readEnvironment } from '../config/env.ts'
+import { errorText } from '../core/errors.ts'
+import { serve } from '../serve.ts'
+import { processConsole } from './console.ts'
+import { createProgram } from './program.ts'
+
+const interrupted = new AbortController()
+const program = createProgram({
+  environment: readEnvironment,
+  console: processConsole,
+  signal: interrupted.signal,
+  serve: async () => {
+    process.exitCode = await serve()
+  },
+})
+// `serve` ends by itself in order; for the others the first signal is a request, the second an order.
+if (process.argv[2] !== 'serve') {
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => (interrupted.signal.aborted ? process.exit(130) : interrupted.abort()))
+  }
+}
+// The reader of a pipe may leave first, as in `taskwire watch | head`.
+process.stdout.on('error', () => process.exit(0))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  processConsole.err(errorText(error))
+  process.exitCode = 1
+}

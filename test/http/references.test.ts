@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { settingsReference } from '../../src/config/reference.ts'
+import { startTestApp } from '../support/app.ts'
+import { dumpSchema } from '../support/schema-dump.ts'
+
+// What is generated is committed; drift fails, `npm test -- -u` mends it.
+
+test('docs/configuration.md is what the settings say', async () => {
+  await expect(settingsReference()).toMatchFileSnapshot('../../docs/configuration.md')
+})
+
+test('docs/openapi.json and src/database/schema.sql are what the code and the migrations make', async () => {
+  await using app = await startTestApp()
+  const { body } = await app.fetch('/openapi.json')
+  await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../../docs/openapi.json')
+  await expect(await dumpSchema(app.database)).toMatchFileSnapshot('../../src/database/schema.sql')
+})
