@@ -66,6 +66,9 @@ function readValue(values: Environment['values'], name: Name): string | undefine
 function hidePassword(text: string): string {
   const parsed = new URL(text)
   if (parsed.password) parsed.password = '***'
+  // The driver takes `?password=` too, and upstreams their keys.
+  for (const name of parsed.searchParams.keys())
+    if (/pass|secret|token|key/i.test(name)) parsed.searchParams.set(name, '***')
   return parsed.href
 }
 

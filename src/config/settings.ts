@@ -8,6 +8,14 @@ function origin(item: string): string {
   return parsed.origin
 }
 
+function hostName(item: string): string {
+  const address = `http://${item}`
+  if (!URL.canParse(address) || new URL(address).hostname !== item.toLowerCase()) {
+    throw new Error(`must list host names without a port, such as tasks.example.com, got "${item}"`)
+  }
+  return item.toLowerCase()
+}
+
 /** Every setting of the server, by its name in the environment. The order is the order of the reference. */
 export const settings = {
   PORT: integer({ default: 8000, min: 0, max: 65535, help: 'TCP port to listen on; 0 takes a free one' }),
@@ -25,10 +33,13 @@ export const settings = {
     of: ['auto', 'required', 'open'],
     help: 'Who may call: required (a token), open (everybody is the local operator), auto (open on loopback only)',
   }),
-  ALLOWED_HOSTS: list({
-    default: [],
-    help: 'Host names besides the loopback ones that are answered while access is open, comma separated',
-  }),
+  ALLOWED_HOSTS: list(
+    {
+      default: [],
+      help: 'Host names besides the loopback ones that are answered while access is open, comma separated',
+    },
+    hostName,
+  ),
   CORS_ORIGINS: list(
     { default: [], help: 'Origins whose pages may call this server, comma separated' },
     origin,

@@ -59,10 +59,20 @@ const parsers: Partial<Record<number, (text: string) => unknown>> = {
   [builtins.INT8]: Number,
 }
 
+// Times are read as UTC text. The driver takes a URL's own `options` instead of ours, so ours are put behind them.
+const SESSION_OPTIONS = '-c TimeZone=UTC -c DateStyle=ISO'
+
+function withSessionOptions(connection: ConnectionOptions): PoolConfig {
+  if (!connection.connectionString) return { ...connection, options: SESSION_OPTIONS }
+  const url = new URL(connection.connectionString)
+  url.searchParams.set('options', `${url.searchParams.get('options') ?? ''} ${SESSION_OPTIONS}`.trim())
+  return { connectionString: url.href }
+}
+
 /** Opens the one pool of this process. `onIdleError` hears of connections lost while idle. */
 export function openDatabase(connection: ConnectionOptions, onIdleError: (error: Error) => void): Database {
   const pool = new pg.Pool({
-    ...connection,
+    ...withSessionOptions(connection),
     application_name: 'taskwire',
     pipeline: true,
     max: LANES + EXCLUSIVE,
@@ -71,7 +81,6 @@ export function openDatabase(connection: ConnectionOptions, onIdleError: (error:
     keepAlive: true,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-    options: '-c TimeZone=UTC -c DateStyle=ISO',
     types: { getTypeParser: (oid, format) => parsers[oid as number] ?? pg.types.getTypeParser(oid, format) },
   } as PoolConfig)
   pool.on('error', onIdleError)
@@ -119,7 +128,9 @@ async function inTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) 
       inTransaction: true,
       query: <R extends QueryResultRow>(statement: Statement) => client.query<R>(statement as QueryConfig),
     })
-    await client.query('COMMIT')
+    // COMMIT of a transaction in which a statement has failed is answered with ROLLBACK, and is no error.
+    const { command } = await client.query('COMMIT')
+    if (command !== 'COMMIT') throw new Error('a statement of the transaction failed, so it was rolled back')
     return result
   } catch (error) {
     await client.query('ROLLBACK').catch((rollbackError: Error) => {

@@ -1,8 +1,11 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg'
+import { endsConnection } from './sqlstate.ts'
 
 interface Lane {
   client: PoolClient
   inFlight: number
+  /** Takes it out of use; what is in flight on it fails. */
+  lose(error: Error): void
 }
 
 /**
@@ -16,6 +19,7 @@ export class Lanes {
   readonly #pool: Pool
   readonly #lanes: (Lane | undefined)[]
   readonly #opening: (Promise<Lane> | undefined)[]
+  #closed = false
 
   constructor(pool: Pool, count: number) {
     this.#pool = pool
@@ -28,12 +32,17 @@ export class Lanes {
     lane.inFlight++
     try {
       return await lane.client.query<R>(query)
+    } catch (error) {
+      // The server says why it hangs up before it does; meanwhile nobody else is sent there.
+      if (endsConnection(error)) lane.lose(error as Error)
+      throw error
     } finally {
       lane.inFlight--
     }
   }
 
   close(): void {
+    this.#closed = true
     for (const lane of this.#lanes) lane?.client.release(true)
     this.#lanes.fill(undefined)
   }
@@ -59,14 +68,19 @@ export class Lanes {
 
   async #open(index: number): Promise<Lane> {
     const client = await this.#pool.connect()
-    const lane: Lane = { client, inFlight: 0 }
-    // A lost connection fails what was in flight on it; the next statement opens another.
-    client.on('error', (error) => {
+    if (this.#closed) {
+      client.release(true)
+      throw new Error('Connection terminated: closed while it was being opened')
+    }
+    const lose = (error: Error) => {
       if (this.#lanes[index] === lane) {
         this.#lanes[index] = undefined
         client.release(error)
       }
-    })
+    }
+    const lane: Lane = { client, inFlight: 0, lose }
+    // A lost connection fails what was in flight on it; the next statement opens another.
+    client.on('error', lose)
     this.#lanes[index] = lane
     return lane
   }

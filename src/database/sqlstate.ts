@@ -29,6 +29,11 @@ export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE
 }
 
+/** True for the last words of a server that closes the connection. */
+export function endsConnection(error: unknown): boolean {
+  return /^(08...|57P0.)$/.test(codeOf(error))
+}
+
 /** True when the database, not the statement, is at fault. */
 function isUnavailable(error: unknown): boolean {
   const code = codeOf(error)

@@ -33,7 +33,8 @@ export class Relay implements AsyncDisposable {
   readonly #listener: Listener
   /** Every id up to here is settled: delivered, or never going to exist. */
   #position = 0
-  #active = false
+  #readers = 0
+  #activated: Promise<void> | undefined
   #woken = false
   #running: Promise<void> | undefined
   #stepping: Promise<boolean> | undefined
@@ -60,18 +61,29 @@ export class Relay implements AsyncDisposable {
     this.#schedule()
   }
 
-  /** Begins to read whole events for the listener. Events committed after it resolves are handed over. */
+  /**
+   * Reads whole events for the listener for one more reader. Events committed after it resolves are
+   * handed over.
+   */
   async activate(): Promise<void> {
-    if (this.#active) return
-    this.#active = true
-    // A step that began while idle reads ids only; it must not step over what a new reader waits for.
-    await this.#stepping?.catch(() => {})
-    this.#schedule()
+    if (this.#readers++ === 0) {
+      // A step that began while idle reads ids only; it must not step over what a new reader, or
+      // another who comes meanwhile, waits for.
+      this.#activated = Promise.resolve(this.#stepping).then(
+        () => this.#schedule(),
+        () => this.#schedule(),
+      )
+    }
+    await this.#activated
   }
 
-  /** Nobody listens: only ids are read, now and then. */
+  /** One reader less. When nobody listens only ids are read, now and then. */
   deactivate(): void {
-    this.#active = false
+    this.#readers--
+  }
+
+  get #active(): boolean {
+    return this.#readers > 0
   }
 
   /** Says that an event was committed. Cheap, and safe to call for each. */

@@ -75,7 +75,7 @@ export class EventStream implements AsyncDisposable {
     }
     return {
       open(sink) {
-        for (const { bytes } of subscriber.early.splice(0)) sink(bytes)
+        for (const { type, bytes } of subscriber.early.splice(0)) if (types.has(type)) sink(bytes)
         subscriber.sink = sink
       },
       close: () => this.#remove(subscriber),
@@ -87,16 +87,17 @@ export class EventStream implements AsyncDisposable {
   }
 
   #remove(subscriber: Subscriber): void {
-    this.#subscribers.delete(subscriber)
-    if (this.#subscribers.size === 0) this.#relay.deactivate()
+    if (this.#subscribers.delete(subscriber)) this.#relay.deactivate()
   }
 
   async #broadcast(events: readonly StoredEvent[]): Promise<void> {
+    // A copy: who comes while this waits has its place behind all these events.
+    const subscribers = [...this.#subscribers]
     for (const frames of portions(events.map((event) => this.#render(event)))) {
       const joined = new Map<ReadonlySet<EventType>, Buffer>()
       let written = 0
-      // A copy: who comes while this waits has its place behind these events.
-      for (const subscriber of [...this.#subscribers]) {
+      for (const subscriber of subscribers) {
+        if (!this.#subscribers.has(subscriber)) continue
         if (subscriber.skip || !subscriber.sink) {
           deliverOneByOne(subscriber, frames)
         } else {
@@ -111,6 +112,9 @@ export class EventStream implements AsyncDisposable {
   }
 
   #render(event: StoredEvent): Frame {
+    // Of a later version on the same database: nobody here reads its type.
+    if (!Object.hasOwn(this.#renderers, event.type))
+      return { id: event.id, type: event.type, bytes: Buffer.alloc(0) }
     return { id: event.id, type: event.type, bytes: textFrame(renderEnvelope(event, this.#renderers)) }
   }
 }
@@ -119,9 +123,10 @@ function deliverOneByOne(subscriber: Subscriber, frames: readonly Frame[]): void
   for (const frame of frames) {
     if (subscriber.skip?.delete(frame.id)) {
       if (subscriber.skip.size === 0) subscriber.skip = undefined
+    } else if (!subscriber.sink) {
+      subscriber.early.push(frame)
     } else if (subscriber.types.has(frame.type)) {
-      if (subscriber.sink) subscriber.sink(frame.bytes)
-      else subscriber.early.push(frame)
+      subscriber.sink(frame.bytes)
     }
   }
 }

@@ -5,6 +5,7 @@ import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { tidyDocument } from './openapi-document.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -29,6 +30,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }, {}],
     },
+    transformObject: (given) => tidyDocument('openapiObject' in given ? { ...given.openapiObject } : {}),
     transform: ({ schema, url }) => ({ schema, url: url === '/' ? url : url.replace(/\/$/, '') }),
   })
 }
@@ -41,7 +43,8 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
     await app.register(async (scope) => {
       await scope.register(swaggerUi, {
         routePrefix,
-        theme: { title: 'Taskwire API' },
+        logo: { type: 'image/svg+xml', content: LOGO, href: '/' },
+        theme: { title: 'Taskwire API', favicon: [FAVICON] },
         uiConfig: { validatorUrl: null, deepLinking: true, tryItOutEnabled: true },
       })
     })
@@ -60,13 +63,26 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   )
 }
 
+const LOGO = Buffer.from(
+  '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40"><text x="2" y="28" fill="#fff" font-family="sans-serif" font-size="26" font-weight="600">taskwire</text></svg>',
+)
+const FAVICON = {
+  filename: 'favicon.svg',
+  rel: 'icon',
+  sizes: 'any',
+  type: 'image/svg+xml',
+  content:
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f4b8f"/><path d="M8 17l6 6 11-14" fill="none" stroke="#fff" stroke-width="4" stroke-linecap="round" stroke-linejoin="round"/></svg>',
+}
+
 const REDOC_PAGE = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Taskwire API</title>
-<style>body { margin: 0 } a[href*="redocly.com"] { display: none }</style>
+<link rel="icon" href="/docs/static/theme/favicon.svg">
+<style>body { margin: 0 }</style>
 </head>
 <body>
 <redoc spec-url="/openapi.json" disable-search="false"></redoc>

@@ -38,12 +38,12 @@ function createAjv(normalizers: Normalizers): Ajv {
   ajv.addFormat('plain-text', (text) => !text.includes('\0') && text.isWellFormed())
   ajv.addKeyword({
     keyword: 'normalize',
-    type: 'string',
     schemaType: 'string',
     modifying: true,
-    before: 'maxLength',
-    validate: (name: string, text: string, _parent?: unknown, at?: DataValidationCxt) => {
-      at!.parentData[at!.parentDataProperty] = normalizers[name]!(text)
+    // Ajv runs keywords of no type, of which `enum` is the first to read the text, before those of strings.
+    before: 'enum',
+    validate: (name: string, data: unknown, _parent?: unknown, at?: DataValidationCxt) => {
+      if (typeof data === 'string') at!.parentData[at!.parentDataProperty] = normalizers[name]!(data)
       return true
     },
   })

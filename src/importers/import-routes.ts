@@ -1,68 +1,20 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
 import { DomainError } from '../core/errors.ts'
 import { problems } from '../core/problem.ts'
 import type { Database } from '../database/database.ts'
+import {
+  GeneratedSchema,
+  ImporterListSchema,
+  ListRunsSchema,
+  NameParams,
+  RunListSchema,
+  RunSchema,
+} from './import-schemas.ts'
 import type { Importer, ImportRun } from './importer.ts'
 import { listRuns } from './run-store.ts'
 import type { ImportRunner } from './runner.ts'
 import type { ImportSchedule } from './schedule.ts'
-
-const run = {
-  run_id: 1,
-  importer: 'todos',
-  trigger: 'manual',
-  state: 'succeeded',
-  started_at: '2025-12-15T12:00:31.168401Z',
-  finished_at: '2025-12-15T12:00:31.502177Z',
-  created_count: 200,
-  updated_count: 0,
-  skipped_count: 0,
-  error: null,
-}
-const time = { format: 'date-time' }
-const RunSchema = Type.Object(
-  {
-    run_id: Type.Integer(),
-    importer: Type.String(),
-    trigger: Type.String({ enum: ['schedule', 'manual'] }),
-    state: Type.String({ enum: ['running', 'succeeded', 'failed'] }),
-    started_at: Type.String(time),
-    finished_at: Type.Union([Type.String(time), Type.Null()]),
-    created_count: Type.Integer(),
-    updated_count: Type.Integer(),
-    skipped_count: Type.Integer(),
-    error: Type.Union([Type.String(), Type.Null()]),
-  },
-  { title: 'ImportRun', examples: [run] },
-)
-const ImporterSchema = Type.Object(
-  {
-    name: Type.String(),
-    source: Type.String(),
-    interval_seconds: Type.Integer(),
-    state: Type.String({ enum: ['idle', 'running'] }),
-    next_run_at: Type.Union([Type.String(time), Type.Null()], {
-      description: 'null while schedules are off',
-    }),
-    last_run: Type.Union([RunSchema, Type.Null()]),
-  },
-  {
-    title: 'Importer',
-    examples: [
-      {
-        name: 'todos',
-        source: 'https://jsonplaceholder.typicode.com/todos',
-        interval_seconds: 300,
-        state: 'idle',
-        next_run_at: '2025-12-15T12:05:31.000000Z',
-        last_run: run,
-      },
-    ],
-  },
-)
-const NameParams = Type.Object({ name: Type.String({ examples: ['todos'] }) })
 
 export function importRoutes(deps: {
   db: Database
@@ -114,7 +66,7 @@ export function importRoutes(deps: {
       {
         schema: {
           summary: 'List importers with their last run',
-          response: { 200: Type.Array(ImporterSchema), ...problems() },
+          response: { 200: ImporterListSchema, ...problems() },
         },
       },
       async () => Promise.all(importers.map(describe)),
@@ -126,11 +78,8 @@ export function importRoutes(deps: {
         schema: {
           summary: 'History of an importer, newest first',
           params: NameParams,
-          querystring: Type.Object(
-            { limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }) },
-            { additionalProperties: false },
-          ),
-          response: { 200: Type.Array(RunSchema), ...problems(404, 422) },
+          querystring: ListRunsSchema,
+          response: { 200: RunListSchema, ...problems(404, 422) },
         },
       },
       async (request) => listRuns(db, named(request.params.name).name, request.query.limit),
@@ -156,26 +105,7 @@ export function importRoutes(deps: {
           summary: 'Run the importer "todos" now',
           description: 'Answers when the run is done.',
           response: {
-            200: Type.Object(
-              {
-                message: Type.String(),
-                tasks_created: Type.Integer(),
-                tasks_updated: Type.Integer(),
-                tasks_skipped: Type.Integer(),
-                run_id: Type.Integer(),
-              },
-              {
-                examples: [
-                  {
-                    message: 'Background task executed successfully',
-                    tasks_created: 200,
-                    tasks_updated: 0,
-                    tasks_skipped: 0,
-                    run_id: 1,
-                  },
-                ],
-              },
-            ),
+            200: GeneratedSchema,
             ...problems(409, 502),
           },
         },

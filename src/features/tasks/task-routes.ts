@@ -11,6 +11,7 @@ import {
   ListTasksSchema,
   PatchTaskSchema,
   PutTaskSchema,
+  TaskListSchema,
   TaskSchema,
 } from './task-schemas.ts'
 import type { TaskService } from './task-service.ts'
@@ -44,7 +45,7 @@ export function taskRoutes(deps: {
           description:
             'Headers: `X-Total-Count` with the number of all matches, `Link` with first, prev and next.',
           querystring: ListTasksSchema,
-          response: { 200: Type.Array(TaskSchema), ...problems(422) },
+          response: { 200: TaskListSchema, ...problems(422) },
         },
       },
       async (request, reply) => {

@@ -31,6 +31,22 @@ const nullable = <T extends ReturnType<typeof Type.String | typeof Type.Integer>
   Type.Union([schema, Type.Null()])
 const time = { format: 'date-time', examples: ['2025-12-15T12:00:31.168401Z'] }
 
+const example = {
+  id: 1,
+  title: 'Prepare report',
+  description: 'Collect monthly data',
+  status: 'todo',
+  completed: false,
+  city: 'Moscow',
+  weather: null,
+  user_id: null,
+  source: null,
+  job: null,
+  version: 1,
+  created_at: '2025-12-15T12:00:31.168401Z',
+  updated_at: null,
+}
+
 export const TaskSchema = Type.Object(
   {
     id: Type.Integer({ minimum: 1 }),
@@ -49,25 +65,11 @@ export const TaskSchema = Type.Object(
   },
   {
     title: 'Task',
-    examples: [
-      {
-        id: 1,
-        title: 'Prepare report',
-        description: 'Collect monthly data',
-        status: 'todo',
-        completed: false,
-        city: 'Moscow',
-        weather: null,
-        user_id: null,
-        source: null,
-        job: null,
-        version: 1,
-        created_at: '2025-12-15T12:00:31.168401Z',
-        updated_at: null,
-      },
-    ],
+    examples: [example],
   },
 )
+
+export const TaskListSchema = Type.Array(TaskSchema, { examples: [[example]] })
 
 const closed = { additionalProperties: false }
 

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
+import { Lanes } from './lanes.ts'
+
+const COUNT = 3
+let database: TestDatabase
+let pool: pg.Pool
+let lanes: Lanes
+const name = `lanes-${randomUUID().slice(0, 8)}`
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(() => database[Symbol.asyncDispose]())
+beforeEach(() => {
+  pool = new pg.Pool({
+    connectionString: database.url,
+    application_name: name,
+    pipeline: true,
+    max: COUNT + 1,
+  } as pg.PoolConfig)
+  pool.on('error', () => {})
+  lanes = new Lanes(pool, COUNT)
+  return async () => {
+    lanes.close()
+    await pool.end()
+  }
+})
+
+const pidNow = async () =>
+  (await lanes.query<{ pid: number }>({ text: 'SELECT pg_backend_pid() AS pid' })).rows[0]!.pid
+const burst = () => Promise.all(Array.from({ length: 20 }, pidNow))
+// Lanes are opened one after the other, as they are needed.
+const openAll = () =>
+  vi.waitFor(async () => {
+    await burst()
+    expect(pool.totalCount).toBe(COUNT)
+  })
+const sleep = (seconds: number) =>
+  lanes.query<{ pid: number }>({
+    text: 'SELECT pg_backend_pid() AS pid, pg_sleep($1)',
+    values: [seconds],
+  })
+const active = () =>
+  database.rows<{ pid: number }>(
+    `SELECT pid FROM pg_stat_activity WHERE application_name = $1 AND state = 'active' ORDER BY pid`,
+    [name],
+  )
+
+test('many statements share a few connections, and one caller alone uses one', async () => {
+  const alone = new Set<number>()
+  for (let i = 0; i < 5; i++) alone.add(await pidNow())
+  expect(alone.size).toBe(1)
+  await openAll()
+  expect(new Set(await burst()).size).toBe(COUNT)
+  expect(pool.totalCount).toBe(COUNT)
+})
+
+test('a statement that fails takes none with it', async () => {
+  const results = await Promise.allSettled(
+    Array.from({ length: 60 }, (_, i) =>
+      lanes.query({ text: 'SELECT 1 / $1::integer AS x', values: [i % 3] }),
+    ),
+  )
+  expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(20)
+  expect(results.every(({ status }, i) => (status === 'rejected') === (i % 3 === 0))).toBe(true)
+})
+
+test('a killed connection fails what was in flight on it, and at once the next statement works', async () => {
+  for (let round = 0; round < 5; round++) {
+    await openAll()
+    const slow = Array.from({ length: COUNT }, () => sleep(30).catch((error: Error) => error))
+    const busy = await vi.waitFor(async () => {
+      const pids = await active()
+      expect(pids).toHaveLength(COUNT)
+      return pids
+    })
+    const [victim, ...others] = busy.map(({ pid }) => pid)
+    await database.rows('SELECT pg_terminate_backend($1)', [victim])
+    expect(await Promise.race(slow)).toBeInstanceOf(Error)
+    // Exactly now, before the connection's end has been noticed.
+    expect(others).not.toContain(await pidNow())
+    expect((await active()).map(({ pid }) => pid)).toEqual(others)
+    for (const pid of others) await database.rows('SELECT pg_cancel_backend($1)', [pid])
+    expect(await Promise.all(slow)).toEqual(slow.map(() => expect.any(Error)))
+  }
+})
+
+test('connections lost while idle are replaced', async () => {
+  await openAll()
+  const killed = await database.rows<{ pid: number }>(
+    'SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
+    [name],
+  )
+  expect(killed).toHaveLength(COUNT)
+  await vi.waitFor(() => expect(pool.totalCount).toBe(0))
+  await openAll()
+  const pids = await burst()
+  expect(killed.filter(({ pid }) => pids.includes(pid))).toEqual([])
+})

@@ -1,0 +1,139 @@
+import { Type } from 'typebox'
+import { expect, test } from 'vitest'
+import { DomainError, type FieldError } from '../core/errors.ts'
+import { validatorCompiler } from './validation.ts'
+
+const compiler = validatorCompiler({
+  trim: (text) => text.trim(),
+  upper: (text) => text.toUpperCase(),
+})
+type Part = 'querystring' | 'params' | 'body' | 'headers'
+
+function check(part: Part, schema: ReturnType<typeof Type.Object>, data: unknown) {
+  const validate = compiler({ schema, httpPart: part, method: 'GET', url: '/' }) as (data: unknown) => {
+    value?: unknown
+    error?: DomainError
+  }
+  return validate(data)
+}
+function errorsOf(part: Part, schema: ReturnType<typeof Type.Object>, data: unknown): FieldError[] {
+  const { error } = check(part, schema, data)
+  expect(error).toBeInstanceOf(DomainError)
+  expect(error).toMatchObject({ code: 'validation', status: 422 })
+  return error!.errors!
+}
+
+const closed = { additionalProperties: false }
+const Query = Type.Object(
+  {
+    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+    done: Type.Optional(Type.Boolean()),
+    name: Type.Optional(Type.String()),
+    word: Type.Optional(Type.Array(Type.String({ enum: ['A', 'B'], normalize: 'upper' }))),
+    number: Type.Optional(Type.Array(Type.Integer())),
+  },
+  closed,
+)
+
+test('numbers and booleans written in a query become values, single ones become lists, defaults are filled in', () => {
+  expect(check('querystring', Query, { limit: '7', done: 'false', name: '12', word: 'a' }).value).toEqual({
+    limit: 7,
+    done: false,
+    name: '12',
+    word: ['A'],
+  })
+  expect(check('querystring', Query, { word: ['a', 'B'], number: ['-1', '2'] }).value).toEqual({
+    limit: 100,
+    word: ['A', 'B'],
+    number: [-1, 2],
+  })
+})
+
+test.each([
+  { limit: '' },
+  { limit: '1e3' },
+  { limit: '0x10' },
+  { limit: '+5' },
+  { limit: ' 5' },
+  { limit: '5.0' },
+  { limit: '٥' },
+  { limit: 'NaN' },
+  { limit: '9'.repeat(400) },
+  { limit: ['5', '6'] },
+])('the query %o has a limit that is no whole number', (query) => {
+  expect(errorsOf('querystring', Query, query)).toEqual([{ path: 'query.limit', message: 'must be integer' }])
+})
+
+test.each(['TRUE', '1', 'yes', ''])('done=%s is no boolean', (done) => {
+  expect(errorsOf('querystring', Query, { done })).toEqual([
+    { path: 'query.done', message: 'must be boolean' },
+  ])
+})
+
+test('a body means what it says: nothing in it is converted', () => {
+  const Body = Type.Object({ count: Type.Integer(), on: Type.Boolean(), text: Type.String() }, closed)
+  const errors = errorsOf('body', Body, { count: '1', on: 'true', text: 5 })
+  expect(errors).toEqual([
+    { path: 'body.count', message: 'must be integer' },
+    { path: 'body.on', message: 'must be boolean' },
+    { path: 'body.text', message: 'must be string' },
+  ])
+})
+
+test('text is put into its form before it is measured, also where it may be null', () => {
+  const title = Type.String({ normalize: 'trim', minLength: 1, maxLength: 5 })
+  const Body = Type.Object({ title, note: Type.Optional(Type.Union([title, Type.Null()])) }, closed)
+  expect(check('body', Body, { title: '  12345  ', note: ' x ' }).value).toEqual({
+    title: '12345',
+    note: 'x',
+  })
+  expect(check('body', Body, { title: '😀😀😀😀😀', note: null }).value).toEqual({
+    title: '😀😀😀😀😀',
+    note: null,
+  })
+  expect(errorsOf('body', Body, { title: ' \n\t ' })).toEqual([
+    { path: 'body.title', message: 'must not be empty' },
+  ])
+  expect(errorsOf('body', Body, { title: '123456' })).toEqual([
+    { path: 'body.title', message: 'must have at most 5 characters' },
+  ])
+  expect(errorsOf('body', Body, { title: 'a', note: '123456' })).toEqual([
+    { path: 'body.note', message: 'must have at most 5 characters' },
+  ])
+  expect(errorsOf('body', Body, { title: 'a', note: 5 })[0]!.path).toBe('body.note')
+})
+
+test('every mistake is named, in words, by its path', () => {
+  const Body = Type.Object(
+    {
+      title: Type.String(),
+      status: Type.Optional(Type.String({ enum: ['todo', 'done'] })),
+      text: Type.Optional(Type.String({ format: 'plain-text' })),
+      'a/b~c': Type.Optional(Type.Integer()),
+    },
+    closed,
+  )
+  const errors = errorsOf('body', Body, { status: 'x', text: 'nul\0', 'a/b~c': 'y', extra: 1 })
+  expect(errors.toSorted((a, b) => a.path.localeCompare(b.path))).toEqual([
+    { path: 'body.a/b~c', message: 'must be integer' },
+    { path: 'body.extra', message: 'is not known here' },
+    { path: 'body.status', message: 'must be one of todo, done' },
+    { path: 'body.text', message: 'must not contain NUL or half a surrogate pair' },
+    { path: 'body.title', message: 'is required' },
+  ])
+  expect(errorsOf('body', Body, { title: 'ok', text: '\ud800' })).toHaveLength(1)
+  expect(errorsOf('body', Body, null)).toEqual([{ path: 'body', message: 'must be object' }])
+})
+
+test('a flood of mistakes is cut, and so are endless names', () => {
+  const body = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`${'x'.repeat(1000)}${i}`, i]))
+  const errors = errorsOf('body', Type.Object({}, closed), body)
+  expect(errors).toHaveLength(20)
+  expect(errors.every(({ path }) => path.length <= 200)).toBe(true)
+})
+
+test('names of the prototype are unknown fields like any other', () => {
+  const body = JSON.parse('{"__proto__": {"title": "x"}, "constructor": 1, "toString": 2}')
+  const paths = errorsOf('body', Type.Object({ title: Type.String() }, closed), body).map(({ path }) => path)
+  expect(paths.toSorted()).toEqual(['body.__proto__', 'body.constructor', 'body.title', 'body.toString'])
+})

@@ -1,0 +1,116 @@
+import pg from 'pg'
+import type { QueryResult, QueryResultRow } from 'pg'
+import * as ws from 'ws'
+import type { Database, Statement } from '../../src/database/database.ts'
+import type { StoredEvent } from '../../src/events/event-types.ts'
+import type { EventStream, Sink } from '../../src/events/stream.ts'
+
+interface FrameReceiver {
+  on(event: 'message', heard: (data: Buffer, isBinary: boolean) => void): void
+  on(event: 'conclude', heard: (code: number, reason: Buffer) => void): void
+  on(event: 'error', heard: (error: Error) => void): void
+  write(chunk: Buffer): boolean
+}
+// `ws` exports its parser, its types do not.
+const { Receiver } = ws as unknown as { Receiver: new (options: object) => FrameReceiver }
+
+/** Reads server-to-client frames with the parser of `ws`; it works synchronously. */
+export function frameReader(onText: (text: string) => void, onClose: (code: number) => void = () => {}): Sink {
+  const receiver = new Receiver({ isServer: false, maxPayload: 0 })
+  receiver.on('message', (data, isBinary) => {
+    if (isBinary) throw new Error('a binary message')
+    onText(data.toString())
+  })
+  receiver.on('conclude', onClose)
+  receiver.on('error', (error) => {
+    throw error
+  })
+  return (frames) => void receiver.write(frames)
+}
+
+/** A connection of its own, outside of our pool. */
+export async function rawClient(url: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: url, options: '-c TimeZone=UTC', application_name: 'raw' })
+  client.on('error', () => {})
+  await client.connect()
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() })
+}
+
+/** Inserts an event where the connection stands, in a transaction or not; returns its id. */
+export async function insertEvent(client: pg.Client, type = 'task_deleted', data: object = {}): Promise<number> {
+  const { rows } = await client.query<{ id: string }>(
+    'INSERT INTO events (type, data) VALUES ($1, $2) RETURNING id',
+    [type, JSON.stringify(data)],
+  )
+  return Number(rows[0]!.id)
+}
+
+/** Stored data is told as it is. */
+export const plainRenderers = {
+  task_created: (data: object) => data,
+  task_updated: (data: object) => data,
+  task_deleted: (data: object) => data,
+  background_task_completed: (data: object) => data,
+  background_task_failed: (data: object) => data,
+}
+export const allTypes = new Set(Object.keys(plainRenderers) as StoredEvent['type'][])
+
+export interface Reader {
+  ids: number[]
+  /** Calls of the sink: each is one write to a socket. */
+  writes: number
+  close(): void
+}
+
+/** Subscribes and notes the ids that come. */
+export async function readStream(stream: EventStream, types = allTypes, onWrite = () => {}): Promise<Reader> {
+  const subscription = await stream.subscribe(types)
+  const reader: Reader = { ids: [], writes: 0, close: () => subscription.close() }
+  const read = frameReader((text) => void reader.ids.push(Number(JSON.parse(text).id)))
+  subscription.open((frames) => {
+    reader.writes++
+    onWrite()
+    read(frames)
+  })
+  return reader
+}
+
+/** A database that counts statements by name and can hold them, before they run or after. */
+export class ObservedDatabase implements Database {
+  readonly #db: Database
+  readonly counts = new Map<string, number>()
+  readonly #gates = new Map<string, { when: 'before' | 'after'; open: Promise<void> }>()
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  count(name: string): number {
+    return this.counts.get(name) ?? 0
+  }
+
+  /** Holds statements called `name`; the result lets them go. */
+  hold(name: string, when: 'before' | 'after' = 'before'): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#gates.set(name, { when, open: promise })
+    return () => {
+      this.#gates.delete(name)
+      resolve()
+    }
+  }
+
+  async query<R extends QueryResultRow>(statement: Statement): Promise<QueryResult<R>> {
+    const name = statement.name ?? ''
+    this.counts.set(name, this.count(name) + 1)
+    const gate = this.#gates.get(name)
+    if (gate?.when === 'before') await gate.open
+    const result = await this.#db.query<R>(statement)
+    if (gate?.when === 'after') await gate.open
+    return result
+  }
+
+  transaction: Database['transaction'] = (work) => this.#db.transaction(work)
+  session: Database['session'] = () => this.#db.session()
+  ping: Database['ping'] = (milliseconds) => this.#db.ping(milliseconds)
+  async [Symbol.asyncDispose]() {}
+}
