@@ -35,6 +35,8 @@ export class Sockets implements AsyncDisposable {
   readonly #deadMs: number
   readonly #maxUnsentBytes: number
   readonly #sweeper: NodeJS.Timeout
+  /** Set once the server goes away. */
+  #graceMs: number | undefined
 
   constructor(limits: SocketLimits = {}) {
     this.#pingMs = limits.pingMs ?? PING_MS
@@ -59,21 +61,21 @@ export class Sockets implements AsyncDisposable {
     socket.on('close', () => this.#remove(client))
     socket.on('error', () => {}) // 'close' follows.
     this.#clients.add(client)
-    subscription.open((frames) => this.#deliver(client, frames))
+    if (this.#graceMs === undefined) subscription.open((frames) => this.#deliver(client, frames))
+    else sendAway(client, this.#graceMs)
   }
 
   /** Tells every client that the server goes away, and waits for their answers up to `graceMs`. */
   async close(graceMs: number): Promise<void> {
+    this.#graceMs = graceMs
     clearInterval(this.#sweeper)
-    const gone = [...this.#clients].map(
-      ({ socket }) => new Promise((resolve) => socket.once('close', resolve)),
-    )
-    for (const { socket } of this.#clients) socket.close(GOING_AWAY, 'server going away')
-    const timer = setTimeout(() => {
-      for (const { socket } of this.#clients) socket.terminate()
-    }, graceMs)
-    await Promise.all(gone)
-    clearTimeout(timer)
+    for (const client of this.#clients) sendAway(client, graceMs)
+    // Some connect again at once, to be sent away once more.
+    while (this.#clients.size > 0) {
+      await Promise.all(
+        [...this.#clients].map(({ socket }) => new Promise((resolve) => socket.once('close', resolve))),
+      )
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -85,7 +87,8 @@ export class Sockets implements AsyncDisposable {
   #deliver(client: Client, frames: Buffer): void {
     if (client.socket.readyState !== client.socket.OPEN) return
     if (client.wire.writableLength + frames.length > this.#maxUnsentBytes && client.wire.writableLength > 0) {
-      this.#remove(client)
+      // It stays among the clients until its connection ends: it may never read the close frame.
+      client.subscription.close()
       client.socket.close(TOO_SLOW, 'too slow')
     } else {
       client.wire.write(frames)
@@ -108,4 +111,10 @@ export class Sockets implements AsyncDisposable {
       }
     }
   }
+}
+
+function sendAway({ socket }: Client, graceMs: number): void {
+  socket.close(GOING_AWAY, 'server going away')
+  const timer = setTimeout(() => socket.terminate(), graceMs)
+  socket.once('close', () => clearTimeout(timer))
 }

@@ -63,7 +63,8 @@ export async function updateTask(
 ): Promise<Outcome | undefined> {
   const { rows } = await db.query<Outcome & object>({
     name: 'task-update',
-    // `before` takes the row's lock and reads its latest version; all values are derived from it.
+    // `before` takes the row's lock and reads its latest version; all values are derived from it. The row
+    // in `tasks` is the one of the statement's snapshot and may be older: nothing is decided by it.
     text: `
       WITH before AS (
         SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
@@ -78,10 +79,10 @@ export async function updateTask(
         UPDATE tasks SET title = after.title, description = after.description, status = after.status,
           weather = CASE WHEN after.city IS DISTINCT FROM tasks.city THEN NULL ELSE tasks.weather END,
           city = after.city, version = tasks.version + 1, updated_at = now()
-        FROM after
+        FROM after JOIN before USING (id)
         WHERE tasks.id = after.id
           AND (after.title, after.description, after.status, after.city)
-            IS DISTINCT FROM (tasks.title, tasks.description, tasks.status, tasks.city)
+            IS DISTINCT FROM (before.title, before.description, before.status, before.city)
         RETURNING tasks.*
       ), event AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t
