@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { type Config, isLoopback } from './config/config.ts'
+import { errorText, StartupError } from './core/errors.ts'
 import { type ConnectionOptions, type Database, openDatabase } from './database/database.ts'
 import { startEmbeddedPostgres } from './database/embedded.ts'
 import { migrate } from './database/migrate.ts'
@@ -116,7 +117,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     trashDays: config.TRASH_DAYS,
   })
   stack.defer(() => drain(http))
-  await http.listen({ host: config.HOST, port: config.PORT })
+  await http.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
+    throw new StartupError(`HOST and PORT cannot be listened on: ${errorText(error)}`)
+  })
   if (config.IMPORTS === 'on')
     schedule = stack.use(await startImportSchedule({ boss, runner, importers, log }))
 

@@ -2,7 +2,7 @@ import { startApp } from './app.ts'
 import { type Config, loadConfig } from './config/config.ts'
 import { readEnvironment } from './config/env.ts'
 import { errorText, StartupError } from './core/errors.ts'
-import { type Logger, openLog } from './logging/logger.ts'
+import { type Log, type Logger, openLog } from './logging/logger.ts'
 
 /** A shutdown that takes longer is cut off. */
 const SHUTDOWN_MS = 10_000
@@ -17,14 +17,15 @@ export async function serve(): Promise<number> {
     return 1
   }
   using log = await openLog({ level: config.LOG_LEVEL, file: config.LOG_FILE })
-  return await run(config, log.logger)
+  return await run(config, log)
 }
 
-async function run(config: Config, logger: Logger): Promise<number> {
+async function run(config: Config, { logger, flush }: Log): Promise<number> {
   const signal = nextSignal(logger)
   try {
     await using app = await startApp(config, logger)
     logger.info({ url: app.url, pid: process.pid }, `taskwire is ready at ${app.url}`)
+    flush() // Who started us waits for this line.
     if (process.stdout.isTTY) process.stdout.write(banner(app.url, config))
     logger.info(`${await signal} received, stopping`)
   } catch (error) {

@@ -56,6 +56,8 @@ const levels: Record<string, number> = {
   'serve.ts': 7,
   cli: 8,
   'main.ts': 8,
+  'warm-up.ts': 8,
+  'compile-cache.ts': 0,
 }
 const room = (path: string) => path.split('/')[0]!
 

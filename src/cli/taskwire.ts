@@ -1,16 +1,18 @@
 #!/usr/bin/env node
+import { useCompileCache } from '../compile-cache.ts'
 import { readEnvironment } from '../config/env.ts'
 import { errorText } from '../core/errors.ts'
-import { serve } from '../serve.ts'
 import { processConsole } from './console.ts'
-import { createProgram } from './program.ts'
 
+useCompileCache()
+const { createProgram } = await import('./program.ts')
 const interrupted = new AbortController()
 const program = createProgram({
   environment: readEnvironment,
   console: processConsole,
   signal: interrupted.signal,
   serve: async () => {
+    const { serve } = await import('../serve.ts')
     process.exitCode = await serve()
   },
 })

@@ -50,7 +50,7 @@ export async function settle(cluster: string, log: { warn(message: string): void
           `${cluster} is served by a PostgreSQL that cannot be seen from here (pid ${file.pid}, another container?); stop it or set another DATA_DIR`,
         )
       }
-      if (exists(file.pid)) rmSync(join(cluster, 'postmaster.pid'), { force: true })
+      if (exists(file.pid)) removeLocks(cluster, file)
       return
     }
     const waited = Date.now() - started
@@ -68,6 +68,12 @@ export async function settle(cluster: string, log: { warn(message: string): void
     }
     await delay(25)
   }
+}
+
+/** The lock of the socket names the same pid. It goes first: without the file nobody knows where it is. */
+function removeLocks(cluster: string, { socketFolder, port }: PostmasterFile): void {
+  if (socketFolder.startsWith('/')) rmSync(`${socketOf({ socketFolder, port })}.lock`, { force: true })
+  rmSync(join(cluster, 'postmaster.pid'), { force: true })
 }
 
 /** `nameless`: alive, without a command line. `ours`: a postmaster of this cluster. */
@@ -115,11 +121,15 @@ function exists(pid: number): boolean {
 function answers({ socketFolder, port }: PostmasterFile): Promise<boolean> {
   if (!socketFolder.startsWith('/')) return Promise.resolve(false)
   return new Promise((resolve) => {
-    const socket = connect(join(socketFolder, `.s.PGSQL.${port}`))
+    const socket = connect(socketOf({ socketFolder, port }))
     const finish = (answer: boolean) => {
       socket.destroy()
       resolve(answer)
     }
     socket.once('connect', () => finish(true)).once('error', () => finish(false))
   })
+}
+
+function socketOf({ socketFolder, port }: Pick<PostmasterFile, 'socketFolder' | 'port'>): string {
+  return join(socketFolder, `.s.PGSQL.${port}`)
 }

@@ -136,7 +136,7 @@ async function start(
     await watched?.ended
     throw error
   }
-  log.info(`PostgreSQL ${binaries.version} runs in ${place.cluster} (pid ${pid})`)
+  log.info(`PostgreSQL ${/^\d+\.\d+/.exec(binaries.version)?.[0]} runs in ${place.cluster} (pid ${pid})`)
 
   const supervision = keepRunning()
   const trimming = setInterval(() => trimLog(logFile), 60_000).unref()

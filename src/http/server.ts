@@ -4,6 +4,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import websocket from '@fastify/websocket'
 import { fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
+import { DomainError, validationError } from '../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import { errorHandler, PROBLEM_JSON, toProblem } from './error-handler.ts'
 import { registerDocs, registerOpenApi } from './openapi.ts'
@@ -48,7 +49,8 @@ export async function createHttpServer(options: {
   })
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    done()
+    const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1'
+    done(lacksHost ? new DomainError('bad-request', 'The Host header is missing.') : undefined)
   })
   registerMethods(app)
   registerAccess(app, config)
@@ -67,6 +69,12 @@ function bareServer(log: Logger) {
     // Until the last connection is closed, what comes on it is still answered.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    http: {
+      // Node's own answer would not be problem details.
+      requireHostHeader: false,
+      // Other upgrades are ignored (RFC 9110, section 7.8): `curl --http2` offers h2c.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     genReqId: requestIds(),
     requestIdHeader: false,
@@ -98,12 +106,27 @@ function requestIds(): (raw: { headers: Record<string, unknown> }) => string {
   }
 }
 
+const forbiddenField = { path: 'body', message: 'must not have __proto__ or constructor.prototype in it' }
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** JSON only. An empty body is no body: routes that need one say so in their schema. */
 function parseJsonBodies(app: ReturnType<typeof bareServer>): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined)
-    else parse(request, body as string, done)
+    else {
+      parse(request, body as string, (error, value) =>
+        done(error && isJson(body as string) ? validationError([forbiddenField]) : error, value),
+      )
+    }
   })
 }

@@ -6,6 +6,8 @@ export type { Logger }
 
 export interface Log extends Disposable {
   logger: Logger
+  /** Writes what is buffered, without waiting for it. */
+  flush(): void
 }
 
 /** Lines are written when so many bytes wait or a second has passed, which keeps logging off the hot path. */
@@ -34,7 +36,12 @@ export async function openLog(options: { level: string; file: string }): Promise
     }
   }
   const logger = pino(
-    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     multistream(streams),
   )
   if (fileError)
@@ -45,6 +52,7 @@ export async function openLog(options: { level: string; file: string }): Promise
   const timer = setInterval(flush, FLUSH_MS).unref()
   return {
     logger,
+    flush,
     [Symbol.dispose]() {
       clearInterval(timer)
       for (const file of files) file.flushSync()

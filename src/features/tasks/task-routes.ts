@@ -70,7 +70,7 @@ export function taskRoutes(deps: {
         const row = await tasks.get(request.params.id)
         const tag = etag(row.version)
         reply.header('etag', tag)
-        if (matchesAny(request.headers['if-none-match'], tag)) return reply.code(304).send()
+        if (matchesAny(request.headers['if-none-match'], tag)) return reply.code(304).send(undefined as never)
         return present(row)
       },
     )
