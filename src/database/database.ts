@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import pg, {
   type PoolClient,
   type PoolConfig,
@@ -18,6 +19,7 @@ export interface Statement {
 
 /** Something statements can be run on: the database itself, or a transaction of it. */
 export interface Queryable {
+  /** Outside a transaction, a statement that is the victim of a deadlock is run again. */
   query<R extends QueryResultRow>(statement: Statement): Promise<QueryResult<R>>
 }
 
@@ -51,6 +53,7 @@ const EXCLUSIVE = 8
 const STATEMENT_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_MS = 5_000
 const ATTEMPTS = 5
+const BACKOFF_MS = 10
 
 const { builtins } = pg.types
 const parsers: Partial<Record<number, (text: string) => unknown>> = {
@@ -87,7 +90,7 @@ export function openDatabase(connection: ConnectionOptions, onIdleError: (error:
   const lanes = new Lanes(pool, LANES)
 
   const query = <R extends QueryResultRow>(statement: Statement) =>
-    lanes.query<R>(statement as QueryConfig).catch((error) => Promise.reject(translated(error)))
+    retried(() => lanes.query<R>(statement as QueryConfig))
 
   return {
     query,
@@ -111,6 +114,8 @@ async function retried<T>(run: () => Promise<T>): Promise<T> {
       return await run()
     } catch (error) {
       if (attempt === ATTEMPTS || !isRetried(error)) throw translated(error)
+      // Time for the other side of a deadlock to take the row; run again at once, this one can be first again.
+      await delay(Math.random() * BACKOFF_MS * 2 ** attempt)
     }
   }
 }

@@ -3,7 +3,7 @@
 CREATE TABLE events (
   id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   type text NOT NULL,
-  at timestamp with time zone NOT NULL DEFAULT now(),
+  at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
   user_id integer,
   data json NOT NULL,
   CONSTRAINT events_pkey PRIMARY KEY (id)

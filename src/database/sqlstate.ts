@@ -8,8 +8,8 @@ const LOCK_NOT_AVAILABLE = '55P03'
 /** Failures that vanish when the whole transaction is run again. */
 const RETRIED = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED])
 
-/** The server is starting, stopping, gone, full or busy beyond the statement timeout: try later. */
-const UNAVAILABLE = /^(08...|57P0.|57014|53...|58030|25006)$/
+/** The server is starting, stopping, gone, full, or busy beyond the statement timeout or our retries: try later. */
+const UNAVAILABLE = /^(08...|57P0.|57014|53...|58030|25006|40001|40P01)$/
 
 /** Errors of the socket and of the driver when a connection is refused, lost or not to be had. */
 const SOCKET =

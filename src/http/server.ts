@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import cors from '@fastify/cors'
+import cors, { type FastifyCorsOptionsDelegateCallback } from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import websocket from '@fastify/websocket'
 import { fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
-import { DomainError, validationError } from '../core/errors.ts'
+import { DomainError } from '../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import { errorHandler, PROBLEM_JSON, toProblem } from './error-handler.ts'
+import { parseJsonBodies } from './json-body.ts'
 import { registerDocs, registerOpenApi } from './openapi.ts'
 import { registerAccess } from './plugins/access.ts'
 import { registerMethods } from './plugins/methods.ts'
@@ -37,12 +38,19 @@ export async function createHttpServer(options: {
   app.setErrorHandler(errorHandler(log))
   parseJsonBodies(app)
 
-  await app.register(cors, {
-    origin: config.CORS_ORIGINS.length > 0 ? config.CORS_ORIGINS : false,
+  const sharing = {
+    origin: config.CORS_ORIGINS,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: EXPOSED_HEADERS,
     maxAge: 600,
-  })
+  }
+  const delegator: FastifyCorsOptionsDelegateCallback = ({ method, headers }, done) => {
+    // An OPTIONS that is no preflight asks what the path takes.
+    const preflight =
+      method === 'OPTIONS' && 'access-control-request-method' in headers && 'origin' in headers
+    done(null, { ...sharing, preflight })
+  }
+  if (config.CORS_ORIGINS.length > 0) await app.register(cors, { delegator })
   await app.register(websocket, {
     options: { maxPayload: MAX_INBOUND_MESSAGE, perMessageDeflate: false },
     preClose: (done) => void closeSockets().finally(done),
@@ -104,29 +112,4 @@ function requestIds(): (raw: { headers: Record<string, unknown> }) => string {
     if (typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given)) return given
     return `${prefix}-${(++count).toString(36)}`
   }
-}
-
-const forbiddenField = { path: 'body', message: 'must not have __proto__ or constructor.prototype in it' }
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** JSON only. An empty body is no body: routes that need one say so in their schema. */
-function parseJsonBodies(app: ReturnType<typeof bareServer>): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
-    else {
-      parse(request, body as string, (error, value) =>
-        done(error && isJson(body as string) ? validationError([forbiddenField]) : error, value),
-      )
-    }
-  })
 }

@@ -43,15 +43,27 @@ const writes: [string, (id: number, ifMatch: string) => ReturnType<TestApp['send
   ['DELETE', (id, tag) => app.fetch(`/tasks/${id}`, { method: 'DELETE', headers: { 'if-match': tag } })],
 ]
 
-test.each(writes)('%s with an If-Match that does not name the version: 412, and nothing changes', async (_, write) => {
-  const task = await create()
-  for (const stale of ['"2"', 'W/"1"', '"abc"', '"7", "8"', '1', '"1x"', '"99999999999999"', 'W/"1", "2"']) {
-    const answer = await write(task.id, stale)
-    expect(answer).toMatchObject({ status: 412, body: { status: 412, title: 'Precondition Failed' } })
-  }
-  expect((await app.fetch(`/tasks/${task.id}`)).body).toEqual(task)
-  expect(await versionsTold(task.id)).toEqual([])
-})
+test.each(writes)(
+  '%s with an If-Match that does not name the version: 412, and nothing changes',
+  async (_, write) => {
+    const task = await create()
+    for (const stale of [
+      '"2"',
+      'W/"1"',
+      '"abc"',
+      '"7", "8"',
+      '1',
+      '"1x"',
+      '"99999999999999"',
+      'W/"1", "2"',
+    ]) {
+      const answer = await write(task.id, stale)
+      expect(answer).toMatchObject({ status: 412, body: { status: 412, title: 'Precondition Failed' } })
+    }
+    expect((await app.fetch(`/tasks/${task.id}`)).body).toEqual(task)
+    expect(await versionsTold(task.id)).toEqual([])
+  },
+)
 
 test.each(writes)('%s with an If-Match that names the version goes through', async (method, write) => {
   for (const tag of ['"1"', '*', '"5", "1"', 'W/"3" , "1"']) {
@@ -63,7 +75,8 @@ test.each(writes)('%s with an If-Match that names the version goes through', asy
 
 test('a stale If-Match is 412 also where the change would change nothing', async () => {
   const task = await create()
-  const send = (tag: string) => app.send('PATCH', `/tasks/${task.id}`, { title: task.title }, { 'if-match': tag })
+  const send = (tag: string) =>
+    app.send('PATCH', `/tasks/${task.id}`, { title: task.title }, { 'if-match': tag })
   expect((await send('"9"')).status).toBe(412)
   expect(await send('"1"')).toMatchObject({ status: 200, body: task })
 })
@@ -95,7 +108,9 @@ test('of eight at once with the same If-Match one wins', async () => {
 test('eight DELETEs at once delete once; eight restores at once restore once', async () => {
   const { id } = await create()
   const eight = async (method: string, path: string) =>
-    (await Promise.all(Array.from({ length: 8 }, () => app.fetch(path, { method })))).map(({ status }) => status)
+    (await Promise.all(Array.from({ length: 8 }, () => app.fetch(path, { method })))).map(
+      ({ status }) => status,
+    )
   expect((await eight('DELETE', `/tasks/${id}`)).toSorted()).toEqual([204, ...Array(7).fill(404)])
   expect((await eight('POST', `/tasks/${id}/restore`)).toSorted()).toEqual([200, ...Array(7).fill(404)])
   const rows = await app.database.rows<{ type: string }>(
@@ -108,7 +123,10 @@ test('eight DELETEs at once delete once; eight restores at once restore once', a
 /** Sends a write while another transaction has changed the row and not yet committed. */
 async function behind(id: number, change: string, send: () => ReturnType<TestApp['send']>) {
   return app.database.db.transaction(async (transaction) => {
-    await transaction.query({ text: `UPDATE tasks SET ${change}, version = version + 1 WHERE id = $1`, values: [id] })
+    await transaction.query({
+      text: `UPDATE tasks SET ${change}, version = version + 1 WHERE id = $1`,
+      values: [id],
+    })
     const answer = send()
     await vi.waitFor(async () => {
       const waiting = await app.database.rows(
@@ -122,7 +140,9 @@ async function behind(id: number, change: string, send: () => ReturnType<TestApp
 
 test('a PATCH back to the old value is not lost behind a change that is being committed', async () => {
   const { id } = await create({ title: 'Old', status: 'in_progress' })
-  const { answer } = await behind(id, "title = 'New'", () => app.send('PATCH', `/tasks/${id}`, { title: 'Old' }))
+  const { answer } = await behind(id, "title = 'New'", () =>
+    app.send('PATCH', `/tasks/${id}`, { title: 'Old' }),
+  )
   expect(await answer).toMatchObject({ status: 200, body: { title: 'Old', version: 3 } })
   expect((await app.fetch(`/tasks/${id}`)).body).toMatchObject({ title: 'Old', version: 3 })
   expect(await versionsTold(id)).toEqual([3])
@@ -130,7 +150,9 @@ test('a PATCH back to the old value is not lost behind a change that is being co
 
 test('a PATCH that says the same as the change being committed changes nothing', async () => {
   const { id } = await create({ title: 'Old' })
-  const { answer } = await behind(id, "title = 'New'", () => app.send('PATCH', `/tasks/${id}`, { title: 'New' }))
+  const { answer } = await behind(id, "title = 'New'", () =>
+    app.send('PATCH', `/tasks/${id}`, { title: 'New' }),
+  )
   expect(await answer).toMatchObject({ status: 200, body: { title: 'New', version: 2 } })
   expect(await versionsTold(id)).toEqual([])
 })
@@ -142,7 +164,9 @@ test('completed: false reopens what is being completed, and a change of what is 
   )
   expect(await reopened.answer).toMatchObject({ status: 200, body: { status: 'todo', version: 3 } })
   const two = await create()
-  const late = await behind(two.id, 'deleted_at = now()', () => app.send('PUT', `/tasks/${two.id}`, { title: 'x' }))
+  const late = await behind(two.id, 'deleted_at = now()', () =>
+    app.send('PUT', `/tasks/${two.id}`, { title: 'x' }),
+  )
   expect((await late.answer).status).toBe(404)
 })
 

@@ -75,11 +75,14 @@ test('a new task has exactly the fields of the contract, and reads the same at i
 })
 
 test('text comes back as it was sent, but for the blanks around a title and a city', async () => {
-  const description = '  two  \r\n spaces, "quotes", \u0001, \u2028, 日本語, 👩‍👩‍👧 ' + "'; DROP TABLE tasks; -- $1 %s"
+  const description =
+    '  two  \r\n spaces, "quotes", \u0001, \u2028, 日本語, 👩‍👩‍👧 ' + "'; DROP TABLE tasks; -- $1 %s"
   const task = await create({ title: '\t Tab\u00a0', description, city: ' Нижний Новгород ' })
   expect(task).toMatchObject({ title: 'Tab', description, city: 'Нижний Новгород' })
   expect((await app.fetch(`/tasks/${task.id}`)).body).toEqual(task)
-  expect(await create({ title: 'x'.repeat(100), description: 'y'.repeat(10_000) })).toMatchObject({ version: 1 })
+  expect(await create({ title: 'x'.repeat(100), description: 'y'.repeat(10_000) })).toMatchObject({
+    version: 1,
+  })
 })
 
 test.each([
@@ -125,7 +128,9 @@ test.each([
     await put(task.id, { title: 'x', ...body }),
   ]) {
     expect(answer.status).toBe(422)
-    expect(answer.body.errors).toEqual([{ path: 'body.completed', message: expect.stringContaining('contradicts') }])
+    expect(answer.body.errors).toEqual([
+      { path: 'body.completed', message: expect.stringContaining('contradicts') },
+    ])
   }
   expect((await app.fetch(`/tasks/${task.id}`)).body).toEqual(task)
 })
@@ -133,9 +138,20 @@ test.each([
 test('PATCH leaves what is absent and clears what is null', async () => {
   const task = await create({ title: 'Old', description: 'text', city: 'Omsk', status: 'in_progress' })
   const renamed = (await patch(task.id, { title: ' New ' })).body
-  expect(renamed).toEqual({ ...task, title: 'New', version: 2, updated_at: expect.stringMatching(/\.\d{6}Z$/) })
+  expect(renamed).toEqual({
+    ...task,
+    title: 'New',
+    version: 2,
+    updated_at: expect.stringMatching(/\.\d{6}Z$/),
+  })
   const cleared = (await patch(task.id, { description: null, city: null })).body
-  expect(cleared).toMatchObject({ title: 'New', description: null, city: null, status: 'in_progress', version: 3 })
+  expect(cleared).toMatchObject({
+    title: 'New',
+    description: null,
+    city: null,
+    status: 'in_progress',
+    version: 3,
+  })
   expect((await patch(task.id, { title: null })).status).toBe(422)
   expect((await patch(task.id, { status: null })).status).toBe(422)
   expect(await eventsOf(task.id)).toEqual(['task_created 1', 'task_updated 2', 'task_updated 3'])
@@ -159,9 +175,18 @@ test.each([
 test('PUT replaces title, description, status and city: what is absent is cleared', async () => {
   const task = await create({ title: 'Old', description: 'text', city: 'Omsk', status: 'failed' })
   const replaced = (await put(task.id, { title: 'New', city: 'Tomsk' })).body
-  expect(replaced).toMatchObject({ title: 'New', description: null, status: 'todo', city: 'Tomsk', version: 2 })
+  expect(replaced).toMatchObject({
+    title: 'New',
+    description: null,
+    status: 'todo',
+    city: 'Tomsk',
+    version: 2,
+  })
   expect(replaced.created_at).toBe(task.created_at)
-  expect((await put(task.id, { title: 'New', completed: true })).body).toMatchObject({ status: 'done', city: null })
+  expect((await put(task.id, { title: 'New', completed: true })).body).toMatchObject({
+    status: 'done',
+    city: null,
+  })
   expect((await put(task.id, { description: 'no title' })).status).toBe(422)
 })
 
@@ -190,7 +215,11 @@ test('what is in the trash is hidden everywhere until it is restored', async () 
 })
 
 test.each(['GET', 'PATCH', 'PUT', 'DELETE'])('%s of a task that never was: 404', async (method) => {
-  const answer = await app.send(method, '/tasks/2147483647', method.startsWith('P') ? { title: 'x' } : undefined)
+  const answer = await app.send(
+    method,
+    '/tasks/2147483647',
+    method.startsWith('P') ? { title: 'x' } : undefined,
+  )
   expect(answer).toMatchObject({ status: 404, body: { status: 404, instance: '/tasks/2147483647' } })
 })
 

@@ -1,5 +1,5 @@
-import pg from 'pg'
 import type { QueryResult, QueryResultRow } from 'pg'
+import pg from 'pg'
 import * as ws from 'ws'
 import type { Database, Statement } from '../../src/database/database.ts'
 import type { StoredEvent } from '../../src/events/event-types.ts'
@@ -15,7 +15,10 @@ interface FrameReceiver {
 const { Receiver } = ws as unknown as { Receiver: new (options: object) => FrameReceiver }
 
 /** Reads server-to-client frames with the parser of `ws`; it works synchronously. */
-export function frameReader(onText: (text: string) => void, onClose: (code: number) => void = () => {}): Sink {
+export function frameReader(
+  onText: (text: string) => void,
+  onClose: (code: number) => void = () => {},
+): Sink {
   const receiver = new Receiver({ isServer: false, maxPayload: 0 })
   receiver.on('message', (data, isBinary) => {
     if (isBinary) throw new Error('a binary message')
@@ -37,7 +40,11 @@ export async function rawClient(url: string): Promise<pg.Client & AsyncDisposabl
 }
 
 /** Inserts an event where the connection stands, in a transaction or not; returns its id. */
-export async function insertEvent(client: pg.Client, type = 'task_deleted', data: object = {}): Promise<number> {
+export async function insertEvent(
+  client: pg.Client,
+  type = 'task_deleted',
+  data: object = {},
+): Promise<number> {
   const { rows } = await client.query<{ id: string }>(
     'INSERT INTO events (type, data) VALUES ($1, $2) RETURNING id',
     [type, JSON.stringify(data)],

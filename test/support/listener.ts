@@ -8,7 +8,14 @@ export interface ToldEvent {
   id: string
   type: string
   at: string
-  data: { task?: Task; task_id?: number; importer?: string; run_id?: number; error?: string; created_count?: number }
+  data: {
+    task?: Task
+    task_id?: number
+    importer?: string
+    run_id?: number
+    error?: string
+    created_count?: number
+  }
 }
 
 export interface Listener {

@@ -51,7 +51,9 @@ export function kill(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** pid and socket of the postmaster that serves `dataDir` (src/include/utils/pidfile.h of PostgreSQL). */
-export function postmasterOf(dataDir: string): { pid: number; socketFolder: string; port: number } | undefined {
+export function postmasterOf(
+  dataDir: string,
+): { pid: number; socketFolder: string; port: number } | undefined {
   try {
     const lines = readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')
     return { pid: Number(lines[0]), port: Number(lines[3]), socketFolder: lines[4]! }

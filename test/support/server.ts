@@ -41,10 +41,10 @@ export interface Server extends Program {
   logged(): { level: number; msg: string }[]
 }
 
-/** A folder that goes with the test, and whatever still runs in it. */
-export function temporaryFolder(): string {
+/** A folder that goes, with whatever still runs in it, after the test or, given `afterAll`, the file. */
+export function temporaryFolder(after: (cleanUp: () => Promise<void>) => void = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), 'taskwire-acceptance-'))
-  onTestFinished(async () => {
+  after(async () => {
     for (const pid of mentioning(folder)) kill(pid, 'SIGKILL')
     await eventually(() => mentioning(folder).length === 0, `nothing runs in ${folder}`)
     const cluster = join(folder, 'postgres')
@@ -73,7 +73,8 @@ export function run(script: string, args: string[], settings: Record<string, str
   createInterface(child.stdout).on('line', (line) => void program.out.push(line))
   createInterface(child.stderr).on('line', (line) => void program.err.push(line))
   onTestFinished(async () => {
-    for (const pid of [child.pid!, ...descendants(child.pid!)]) kill(pid, 'SIGKILL')
+    const over = child.exitCode !== null || child.signalCode !== null
+    if (!over) for (const pid of [child.pid!, ...descendants(child.pid!)]) kill(pid, 'SIGKILL')
     await program.exited
   })
   return program
@@ -115,7 +116,10 @@ export async function startServer(
 }
 
 /** Asks for an orderly end and waits for it; resolves to the exit and how long it took. */
-export async function stop(server: Program, signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit & { ms: number }> {
+export async function stop(
+  server: Program,
+  signal: NodeJS.Signals = 'SIGTERM',
+): Promise<Exit & { ms: number }> {
   const started = performance.now()
   kill(server.pid, signal)
   return { ...(await server.exited), ms: Math.round(performance.now() - started) }

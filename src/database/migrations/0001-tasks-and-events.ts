@@ -28,7 +28,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     CREATE TABLE events (
       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       type text NOT NULL,
-      at timestamptz NOT NULL DEFAULT now(),
+      at timestamptz NOT NULL DEFAULT clock_timestamp(),
       user_id integer,
       data json NOT NULL
     )`.execute(db)

@@ -78,7 +78,7 @@ export async function updateTask(
       ), t AS (
         UPDATE tasks SET title = after.title, description = after.description, status = after.status,
           weather = CASE WHEN after.city IS DISTINCT FROM tasks.city THEN NULL ELSE tasks.weather END,
-          city = after.city, version = tasks.version + 1, updated_at = now()
+          city = after.city, version = tasks.version + 1, updated_at = clock_timestamp()
         FROM after JOIN before USING (id)
         WHERE tasks.id = after.id
           AND (after.title, after.description, after.status, after.city)
@@ -117,7 +117,7 @@ export async function trashTask(
       WITH before AS (
         SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
       ), t AS (
-        UPDATE tasks SET deleted_at = now(), version = tasks.version + 1 FROM before
+        UPDATE tasks SET deleted_at = clock_timestamp(), version = tasks.version + 1 FROM before
         WHERE tasks.id = before.id AND ($2::integer[] IS NULL OR before.version = ANY ($2))
         RETURNING tasks.*
       ), event AS (
@@ -138,7 +138,7 @@ export async function restoreTask(db: Queryable, id: number): Promise<TaskRow | 
     name: 'task-restore',
     text: `
       WITH t AS (
-        UPDATE tasks SET deleted_at = NULL, version = version + 1, updated_at = now()
+        UPDATE tasks SET deleted_at = NULL, version = version + 1, updated_at = clock_timestamp()
         WHERE id = $1 AND deleted_at IS NOT NULL RETURNING *
       ), event AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t

@@ -19,7 +19,8 @@ export function registerAccess(app: FastifyInstance, config: AccessConfig): void
   app.addHook('onRequest', (request, _reply, done) => {
     try {
       if (config.access === 'open') guardBrowsers(request, hosts, origins)
-      if (!open.test(request.url.split('?', 1)[0]!)) authenticate(request, config.access)
+      if (request.method !== 'OPTIONS' && !open.test(request.url.split('?', 1)[0]!))
+        authenticate(request, config.access)
       done()
     } catch (error) {
       done(error as Error)

@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
+import { eventually } from '../../test/support/eventually.ts'
+import { logTo } from '../../test/support/log.ts'
+import { createTaskService } from '../features/tasks/index.ts'
+import { saveTodos } from '../importers/todos/todo-store.ts'
+import { startBoss } from './boss.ts'
+import { startHousekeeping } from './housekeeping.ts'
+
+const lines: Record<string, unknown>[] = []
+let database: TestDatabase
+const stack = new AsyncDisposableStack()
+const todos = ['1', '2', '3'].map((key) => ({
+  key,
+  title: `Todo ${key}`,
+  description: 'From external API: User 1',
+  completed: false,
+}))
+const save = () => database.db.transaction((transaction) => saveTodos(transaction, todos))
+const count = async (what: string) => {
+  const [row] = await database.rows<{ count: number }>(`SELECT count(*) AS count FROM ${what}`)
+  return row!.count
+}
+
+// All of it happens in one run, since a worker looks for its jobs at once and then every half minute.
+beforeAll(async () => {
+  database = stack.use(await createTestDatabase())
+  await save()
+  const tasks = createTaskService(database.db)
+  const ids = (await database.rows<{ id: number }>('SELECT id FROM tasks ORDER BY id')).map(({ id }) => id)
+  await tasks.remove(ids[0]!)
+  await tasks.remove(ids[1]!)
+  await database.rows(`UPDATE tasks SET deleted_at = now() - interval '31 days' WHERE id = $1`, [ids[0]])
+  await database.rows(`UPDATE tasks SET deleted_at = now() - interval '29 days' WHERE id = $1`, [ids[1]])
+  await database.rows('TRUNCATE events')
+  await database.rows(
+    `INSERT INTO events (type, data, at) SELECT 'task_deleted', '{}', now() - interval '8 days' FROM generate_series(1, 12000)`,
+  )
+  await database.rows(
+    `INSERT INTO events (type, data, at) SELECT 'task_deleted', '{}', now() - interval '6 days' FROM generate_series(1, 10)`,
+  )
+  const log = logTo(lines)
+  const boss = await startBoss({ connectionString: database.url }, log)
+  stack.defer(() => boss.stop({ graceful: true, timeout: 2_000, close: true }))
+  await boss.createQueue('housekeeping', { policy: 'short' })
+  await boss.send('housekeeping', {})
+  await startHousekeeping({ boss, db: database.db, log, eventRetentionDays: 7, trashDays: 30 })
+  await eventually(() => lines.some(({ msg }) => msg === 'purged'), 'the purge')
+})
+afterAll(() => stack.disposeAsync())
+
+test('old events go, however many, and younger ones stay', async () => {
+  expect(await count('events')).toBe(10)
+  expect(await count(`events WHERE at < now() - interval '7 days'`)).toBe(0)
+})
+
+test('what was in the trash long enough is gone for good, the rest is not', async () => {
+  const rows = await database.rows('SELECT source_key, deleted_at IS NULL AS here FROM tasks ORDER BY id')
+  expect(rows).toEqual([
+    { source_key: '2', here: false },
+    { source_key: '3', here: true },
+  ])
+  expect(lines.find(({ msg }) => msg === 'purged')).toMatchObject({ events: 12_000, tasks: 1 })
+})
+
+test('an imported item whose task was purged does not come back, nor does a changed one', async () => {
+  expect(await save()).toEqual({ created: 0, updated: 0, skipped: 3 })
+  for (const todo of todos) todo.title += ', changed'
+  expect(await save()).toEqual({ created: 0, updated: 1, skipped: 2 })
+  expect(await count(`tasks WHERE source_key = '1'`)).toBe(0)
+  expect(await count(`imported_todos WHERE key = '1' AND task_id IS NULL`)).toBe(1)
+})
+
+test('it is booked for each hour', async () => {
+  expect(await database.rows('SELECT name, cron FROM pgboss.schedule')).toEqual([
+    { name: 'housekeeping', cron: '17 * * * *' },
+  ])
+})

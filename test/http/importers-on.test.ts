@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { startTestApp } from '../support/app.ts'
+import { eventually } from '../support/eventually.ts'
+import { startUpstream } from '../support/upstream.ts'
+
+test('the first run is at start, the next one is announced', async () => {
+  await using upstream = await startUpstream()
+  await using app = await startTestApp({ TODO_SOURCE_URL: upstream.url, IMPORTS: 'on' })
+  await eventually(async () => (await app.fetch('/tasks')).body.length === 20, 'the first import')
+  const next = await eventually(
+    async () => (await app.fetch('/importers')).body[0].next_run_at as string | null,
+    'the next run is booked',
+  )
+  expect(next).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+  const [run] = (await app.fetch('/importers/todos/runs')).body
+  expect(run).toMatchObject({ trigger: 'schedule', state: 'succeeded', created_count: 20 })
+  const seconds = (Date.parse(next) - Date.parse(run.started_at)) / 1000
+  expect(seconds).toBeGreaterThan(295)
+  expect(seconds).toBeLessThan(302)
+})
+
+test('a start with the source down is healthy', async () => {
+  await using app = await startTestApp({ TODO_SOURCE_URL: 'http://127.0.0.1:1/todos', IMPORTS: 'on' })
+  const run = await eventually(async () => {
+    const [newest] = (await app.fetch('/importers/todos/runs')).body
+    return newest?.state === 'failed' ? newest : undefined
+  }, 'the first run has failed')
+  expect(run.error).toMatch(/ECONNREFUSED/)
+  expect((await app.fetch('/health/ready')).status).toBe(200)
+  await eventually(async () => (await app.fetch('/importers')).body[0].next_run_at, 'the next run is booked')
+  expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
+})
+
+test('a stop in the middle of a scheduled run is quick, and leaves the run closed', async () => {
+  await using upstream = await startUpstream()
+  upstream.answer((_request, response) => response.writeHead(200).flushHeaders())
+  const app = await startTestApp({ TODO_SOURCE_URL: upstream.url, IMPORTS: 'on' })
+  await eventually(() => upstream.requests > 0, 'the run is fetching')
+  const started = performance.now()
+  await app[Symbol.asyncDispose]()
+  expect(performance.now() - started).toBeLessThan(8_000)
+  expect(app.logged.find(({ msg }) => msg === 'import failed')).toMatchObject({ error: 'the server stopped' })
+  expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
+})
