@@ -1,0 +1,119 @@
+/** How many deliveries per second to many sockets, and how late is the last one? */
+import { setImmediate as turn } from 'node:timers/promises'
+import { renderEnvelope } from '../src/events/event-types.ts'
+import { storedEvent } from './lib/feed.ts'
+import { readOptions } from './lib/options.ts'
+import { openPostgres } from './lib/postgres.ts'
+import { SocketClients } from './lib/socket-clients.ts'
+import { renderers, startSocketServer } from './lib/socket-server.ts'
+import { median, percentile } from './lib/stats.ts'
+import { printTable, verdict, whole } from './lib/table.ts'
+import { startTaskwire } from './lib/taskwire.ts'
+import { temporaryFolder } from './lib/temporary-folder.ts'
+
+const options = readOptions('Fan-out: deliveries per second, and POST to last receipt, to 1,000 WebSockets.')
+const SOCKETS = options.quick ? 100 : 1_000
+const ROUNDS = options.quick ? 1 : 5
+const ALONE = { events: options.quick ? 50 : 400, batch: 1, ahead: 100, target: 150_000 }
+const TOGETHER = { events: options.quick ? 1_000 : 4_000, batch: 500, ahead: 1_000, target: 1_000_000 }
+const POSTS = { count: options.quick ? 10 : 200, everyMs: 100, targetMs: 20 }
+
+const rates = { alone: [] as number[], together: [] as number[], naive: [] as number[], once: [] as number[] }
+for (let i = 0; i < ROUNDS; i++) {
+  rates.alone.push(await ownRate(ALONE))
+  rates.together.push(await ownRate(TOGETHER))
+  rates.naive.push(await naiveRate((event) => () => JSON.stringify(event)))
+  rates.once.push(await naiveRate((event) => constant(JSON.stringify(event))))
+}
+const row = (what: string, values: number[], target?: number) => [
+  what,
+  whole(median(values)),
+  `${whole(Math.min(...values))} to ${whole(Math.max(...values))}`,
+  `${(median(values) / median(rates.naive)).toFixed(2)}x`,
+  ...(target === undefined ? ['', ''] : [whole(target), verdict(median(values) >= target)]),
+]
+const size = Buffer.byteLength(renderEnvelope(storedEvent(100_001), renderers))
+printTable(
+  `Fan-out of ${size}-byte events to ${SOCKETS} sockets, medians of ${ROUNDS} alternating rounds`,
+  ['delivery', 'deliveries/s', 'range', 'naive', 'target', 'reached'],
+  [
+    row('each event alone', rates.alone, ALONE.target),
+    row(`waiting events together, ${TOGETHER.batch} a read`, rates.together, TOGETHER.target),
+    row('naive: ws.send(JSON.stringify(event)) for each socket', rates.naive),
+    row('naive, JSON.stringify once an event', rates.once),
+  ],
+)
+
+const latencies = await postLatencies()
+printTable(
+  `POST /tasks to the last of ${SOCKETS} sockets' receipt, ${1000 / POSTS.everyMs} events/s, ${POSTS.count} events`,
+  ['p50', 'p99', 'max', 'target p99', 'reached'],
+  [
+    [
+      ...[50, 99, 100].map((p) => `${percentile(latencies, p).toFixed(1)} ms`),
+      `${POSTS.targetMs} ms`,
+      verdict(percentile(latencies, 99) <= POSTS.targetMs),
+    ],
+  ],
+)
+
+interface Amount {
+  events: number
+  batch: number
+  /** So many events may be ahead of the receivers: a real source, too, is not faster than its readers for long. */
+  ahead: number
+}
+
+async function ownRate({ events, batch, ahead }: Amount): Promise<number> {
+  await using server = await startSocketServer()
+  await using clients = new SocketClients()
+  await clients.connect(server.port, '/stream', SOCKETS)
+  let given = 0
+  const refill = (received: number) => {
+    while (given < events && given - received / SOCKETS + batch <= ahead) {
+      server.tell(batch, batch)
+      given += batch
+    }
+  }
+  const started = performance.now()
+  const received = clients.received(events * SOCKETS, refill)
+  refill(0)
+  await received
+  return (events * SOCKETS * 1000) / (performance.now() - started)
+}
+
+async function naiveRate(textOf: (event: object) => () => string): Promise<number> {
+  await using server = await startSocketServer()
+  await using clients = new SocketClients()
+  await clients.connect(server.port, '/plain', SOCKETS)
+  const { events, ahead } = ALONE
+  let received = 0
+  const started = performance.now()
+  const done = clients.received(events * SOCKETS, (frames) => {
+    received = frames
+  })
+  for (let i = 0; i < events; i++) {
+    const text = textOf(JSON.parse(renderEnvelope(storedEvent(100_001 + i), renderers)))
+    for (const socket of server.plain) socket.send(text())
+    do await turn()
+    while (i - received / SOCKETS > ahead)
+  }
+  await done
+  return (events * SOCKETS * 1000) / (performance.now() - started)
+}
+
+function constant(text: string): () => string {
+  return () => text
+}
+
+/** Through the whole server: HTTP, PostgreSQL, relay, sockets. */
+async function postLatencies(): Promise<number[]> {
+  await using postgres = await openPostgres(options)
+  await using folder = await temporaryFolder()
+  const env = { DATABASE_URL: await postgres.createMigrated('fanout') }
+  await using server = await startTaskwire(folder.path, { env })
+  await using clients = new SocketClients()
+  await clients.connect(server.port, '/ws/tasks', SOCKETS)
+  await clients.post(server.port, 10, POSTS.everyMs)
+  return await clients.post(server.port, POSTS.count, POSTS.everyMs)
+}

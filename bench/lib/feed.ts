@@ -1,0 +1,70 @@
+import type { QueryResult, QueryResultRow } from 'pg'
+import type { Database, Statement } from '../../src/database/database.ts'
+import type { StoredEvent } from '../../src/events/event-types.ts'
+
+/** Ids of one length, so that all frames are of one size. */
+const FIRST_ID = 100_001
+
+/**
+ * Stands in for the database under an EventStream: the relay reads from it events that are there at
+ * once, so that what is measured is rendering and delivery.
+ */
+export class Feed implements Database {
+  #next = FIRST_ID
+  #waiting = 0
+  #batch = 1
+  /** Called when a read left events behind. */
+  onMore = () => {}
+
+  /** Makes `count` events readable, at most `batch` of them in one read. */
+  add(count: number, batch: number): void {
+    this.#waiting += count
+    this.#batch = batch
+  }
+
+  async query<R extends QueryResultRow>({ text }: Statement): Promise<QueryResult<R>> {
+    const rows: object[] = []
+    if (text.includes('max(id)')) rows.push({ head: FIRST_ID - 1 })
+    else if (text.includes('type, at')) {
+      const count = Math.min(this.#waiting, this.#batch)
+      for (let i = 0; i < count; i++) rows.push(storedEvent(this.#next++))
+      this.#waiting -= count
+      if (this.#waiting > 0) this.onMore()
+    }
+    return { rows, rowCount: rows.length } as unknown as QueryResult<R>
+  }
+
+  transaction(): never {
+    throw new Error('the feed has no transactions')
+  }
+
+  session(): never {
+    throw new Error('the feed has no sessions')
+  }
+
+  async ping(): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** An event whose envelope has about 300 bytes, which is the least that a task takes. */
+export function storedEvent(id: number): StoredEvent {
+  return {
+    id,
+    type: 'task_created',
+    at: '2026-11-21T08:00:00.000000Z',
+    user_id: null,
+    data: {
+      id: 1,
+      title: 'Report',
+      description: null,
+      status: 'todo',
+      city: null,
+      weather: null,
+      user_id: null,
+      source: null,
+      version: 1,
+      created_at: '2026-11-21T08:00:00.000000+00:00',
+      updated_at: null,
+    },
+  }
+}
