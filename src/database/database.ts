@@ -15,6 +15,8 @@ export interface Statement {
   name?: string
   text: string
   values?: unknown[]
+  /** It only reads, and is quick: it may be sent together with others of its kind. */
+  quickRead?: true
 }
 
 /** Something statements can be run on: the database itself, or a transaction of it. */
@@ -87,10 +89,12 @@ export function openDatabase(connection: ConnectionOptions, onIdleError: (error:
     types: { getTypeParser: (oid, format) => parsers[oid as number] ?? pg.types.getTypeParser(oid, format) },
   } as PoolConfig)
   pool.on('error', onIdleError)
+  // The last word of a dying server may come with the first of the connection, before anybody listens to it.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const lanes = new Lanes(pool, LANES)
 
   const query = <R extends QueryResultRow>(statement: Statement) =>
-    retried(() => lanes.query<R>(statement as QueryConfig))
+    retried(() => lanes.query<R>(statement as QueryConfig, statement.quickRead ?? false))
 
   return {
     query,

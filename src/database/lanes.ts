@@ -1,17 +1,27 @@
+import type { Writable } from 'node:stream'
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg'
 import { endsConnection } from './sqlstate.ts'
 
 interface Lane {
   client: PoolClient
   inFlight: number
+  /** Statements given to it in this turn of the event loop, held back to leave in one write. */
+  held: number
   /** Takes it out of use; what is in flight on it fails. */
   lose(error: Error): void
 }
 
+/** A read may join so many others on one lane in one turn: few enough that it does not wait long behind them. */
+const READS_A_TURN = 8
+
 /**
  * A few connections of the pool on which single statements of many callers are pipelined: each is
- * sent at once, without waiting for the answers before it. Statements that need a connection of
- * their own (transactions, locks) check one out of the pool instead.
+ * sent without waiting for the answers before it. Statements that need a connection of their own
+ * (transactions, locks) check one out of the pool instead.
+ *
+ * What a lane is given in one turn of the event loop leaves in one system call; that call is the
+ * largest cost of a small statement. So reads of one turn gather on one lane. Writes spread over all
+ * of them, because each waits for its commit, and commits of several connections share one sync.
  *
  * Every statement is its own implicit transaction, so callers cannot see each other.
  */
@@ -19,6 +29,7 @@ export class Lanes {
   readonly #pool: Pool
   readonly #lanes: (Lane | undefined)[]
   readonly #opening: (Promise<Lane> | undefined)[]
+  #gathering: Lane | undefined
   #closed = false
 
   constructor(pool: Pool, count: number) {
@@ -27,9 +38,10 @@ export class Lanes {
     this.#opening = new Array<Promise<Lane> | undefined>(count).fill(undefined)
   }
 
-  async query<R extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<R>> {
-    const lane = this.#idlest() ?? (await this.#next())
+  async query<R extends QueryResultRow>(query: QueryConfig, isRead = false): Promise<QueryResult<R>> {
+    const lane = (isRead ? this.#gatheringLane() : this.#idlest()) ?? (await this.#next())
     lane.inFlight++
+    this.#hold(lane)
     try {
       return await lane.client.query<R>(query)
     } catch (error) {
@@ -45,6 +57,22 @@ export class Lanes {
     this.#closed = true
     for (const lane of this.#lanes) lane?.client.release(true)
     this.#lanes.fill(undefined)
+  }
+
+  #hold(lane: Lane): void {
+    if (lane.held++ > 0) return
+    const { stream } = (lane.client as unknown as { connection: { stream: Writable } }).connection
+    stream.cork()
+    setImmediate(() => {
+      lane.held = 0
+      if (this.#gathering === lane) this.#gathering = undefined
+      stream.uncork()
+    })
+  }
+
+  #gatheringLane(): Lane | undefined {
+    if (!this.#gathering || this.#gathering.held >= READS_A_TURN) this.#gathering = this.#idlest()
+    return this.#gathering
   }
 
   // The lane with the fewest statements in flight; undefined while a better one could be opened.
@@ -73,12 +101,13 @@ export class Lanes {
       throw new Error('Connection terminated: closed while it was being opened')
     }
     const lose = (error: Error) => {
+      if (this.#gathering === lane) this.#gathering = undefined
       if (this.#lanes[index] === lane) {
         this.#lanes[index] = undefined
         client.release(error)
       }
     }
-    const lane: Lane = { client, inFlight: 0, lose }
+    const lane: Lane = { client, inFlight: 0, held: 0, lose }
     // A lost connection fails what was in flight on it; the next statement opens another.
     client.on('error', lose)
     this.#lanes[index] = lane

@@ -53,7 +53,7 @@ interface Member {
   reader: Promise<Reader>
   /** Commits that had been made when it asked to join: it gets none of them. */
   before: number
-  /** Commits that had been made when it had joined: it gets all later ones. */
+  /** Commits that had been made or were under way when it had joined: it gets all later ones. */
   joined: number | undefined
   /** Ids it had when it left. */
   left: number[] | undefined
@@ -64,6 +64,8 @@ class Schedule {
   /** The ids of each commit, in the order of the commits. */
   readonly commits: number[][] = []
   readonly open = new Map<number, Open>()
+  /** A commit that is under way, not yet among `commits`, may be visible to readers already. */
+  #committing = 0
   readonly members: Member[] = []
 
   async take(action: Step): Promise<void> {
@@ -73,9 +75,8 @@ class Schedule {
     const client = clients[action.on]!
     const open = this.open.get(action.on)
     if (action.do === 'insert') {
-      const id = await insertEvent(client)
-      if (open) open.ids.push(id)
-      else this.commits.push([id])
+      if (open) open.ids.push(await insertEvent(client))
+      else await this.#commit(async () => [await insertEvent(client)])
     } else if (action.do === 'begin') {
       if (open) return
       await client.query('BEGIN')
@@ -96,10 +97,16 @@ class Schedule {
       await client.query(`ROLLBACK TO SAVEPOINT s${open.marks.length - 1}`)
       open.ids.length = mark
     } else {
-      await client.query(what)
       this.open.delete(on)
-      if (what === 'commit') this.commits.push(open.ids)
+      if (what === 'rollback') await client.query('ROLLBACK')
+      else await this.#commit(() => client.query('COMMIT').then(() => open.ids))
     }
+  }
+
+  async #commit(run: () => Promise<number[]>): Promise<void> {
+    this.#committing = 1
+    this.commits.push(await run())
+    this.#committing = 0
   }
 
   async #join(waits: boolean): Promise<void> {
@@ -108,7 +115,7 @@ class Schedule {
       joined: undefined,
       left: undefined,
       reader: readStream(this.stream).then((reader) => {
-        member.joined = this.commits.length
+        member.joined = this.commits.length + this.#committing
         return reader
       }),
     }

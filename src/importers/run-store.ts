@@ -29,10 +29,12 @@ export async function finishRun(db: Queryable, id: number, counts: ImportCounts)
   const { rows } = await db.query<ImportRun & object>({
     text: `UPDATE import_runs SET state = 'succeeded', finished_at = clock_timestamp(),
         created_count = $2, updated_count = $3, skipped_count = $4
-      WHERE id = $1 RETURNING ${COLUMNS}`,
+      WHERE id = $1 AND state = 'running' RETURNING ${COLUMNS}`,
     values: [id, counts.created, counts.updated, counts.skipped],
   })
-  return rows[0]!
+  // With its connection a run loses its lock; then it is late, and what it has must not be saved.
+  if (!rows[0]) throw new Error('the database connection was lost and another run has begun')
+  return rows[0]
 }
 
 export async function failRun(db: Queryable, id: number, error: string): Promise<ImportRun> {

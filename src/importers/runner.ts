@@ -21,14 +21,20 @@ export interface ImportRunner extends AsyncDisposable {
 export function createImportRunner(deps: { db: Database; log: Logger; onChange: () => void }): ImportRunner {
   const { db, log, onChange } = deps
   const stopping = new AbortController()
-  const running = new Set<Promise<unknown>>()
+  /** The last run of each importer here. Those that wait for it hold no connection of the pool. */
+  const running = new Map<string, Promise<unknown>>()
+
+  async function inTurn(before: Promise<unknown>, importer: Importer): Promise<ImportRun | undefined> {
+    const asked = Date.now()
+    await before.catch(() => {})
+    if (stopping.signal.aborted) throw new DomainError('unavailable', 'The server is stopping.')
+    if (Date.now() - asked > WAIT_MS) throw underWay(importer.name)
+    return await run(importer, 'manual')
+  }
 
   async function run(importer: Importer, trigger: Trigger): Promise<ImportRun | undefined> {
     await using session = await db.session()
-    if (!(await lock(session, importer.name, trigger))) {
-      log.info({ importer: importer.name }, 'import skipped: another run is under way')
-      return undefined
-    }
+    if (!(await lock(session, importer.name, trigger))) return skipped(importer)
     const runId = await beginRun(db, importer.name, trigger)
     const context = { importer: importer.name, runId }
     log.info(context, 'import started')
@@ -37,6 +43,10 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
     else log.info({ ...context, ...counted(finished) }, 'import completed')
     onChange()
     return finished
+  }
+
+  function skipped({ name }: Importer): undefined {
+    log.info({ importer: name }, 'import skipped: another run is under way')
   }
 
   async function attempt(importer: Importer, runId: number): Promise<ImportRun> {
@@ -61,13 +71,17 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
 
   return {
     async run(importer, trigger) {
-      const current = run(importer, trigger)
-      running.add(current)
-      return await current.finally(() => running.delete(current))
+      const before = running.get(importer.name)
+      if (before && trigger === 'schedule') return skipped(importer)
+      const current = before ? inTurn(before, importer) : run(importer, trigger)
+      running.set(importer.name, current)
+      return await current.finally(() => {
+        if (running.get(importer.name) === current) running.delete(importer.name)
+      })
     },
     async [Symbol.asyncDispose]() {
       stopping.abort()
-      await Promise.allSettled(running)
+      await Promise.allSettled(running.values())
     },
   }
 }
@@ -88,8 +102,12 @@ async function lock(session: Session, name: string, trigger: Trigger): Promise<b
     return true
   } catch (error) {
     if (!isLockTimeout(error)) throw error
-    throw new DomainError('conflict', `A run of "${name}" is under way; try again when it is done.`)
+    throw underWay(name)
   }
+}
+
+function underWay(name: string): DomainError {
+  return new DomainError('conflict', `A run of "${name}" is under way; try again when it is done.`)
 }
 
 function counted({ created_count, updated_count, skipped_count }: ImportRun) {

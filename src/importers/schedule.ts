@@ -26,7 +26,8 @@ export async function startImportSchedule(deps: {
   log: Logger
 }): Promise<ImportSchedule> {
   const { boss, runner, importers, log } = deps
-  const book = (importer: Importer, startAfter: number) => boss.send(queueOf(importer), {}, { startAfter })
+  const book = (importer: Importer, startAfter: number | Date) =>
+    boss.send(queueOf(importer), {}, { startAfter })
 
   for (const importer of importers) {
     const queue = queueOf(importer)
@@ -38,14 +39,13 @@ export async function startImportSchedule(deps: {
     })
     await boss.deleteQueuedJobs(queue) // Booked before this start, maybe with another interval.
     await book(importer, 0)
-    await boss.work(queue, { pollingIntervalSeconds: 1 }, async () => {
-      const started = Date.now()
+    await boss.work(queue, { pollingIntervalSeconds: 1, includeMetadata: true }, async ([job]) => {
       try {
         await runner.run(importer, 'schedule')
       } catch (error) {
         log.warn({ importer: importer.name }, `import could not run: ${errorText(error)}`)
       } finally {
-        await book(importer, secondsToNext(started, importer.intervalSeconds))
+        await book(importer, nextOnGrid(job!.startAfter, importer.intervalSeconds))
       }
     })
   }
@@ -75,7 +75,8 @@ function queueOf(importer: Importer): string {
 }
 
 /** Runs stay on the grid of the first; those that came due during a run are skipped. */
-function secondsToNext(started: number, interval: number): number {
-  const elapsed = (Date.now() - started) / 1000
-  return Math.ceil((Math.floor(elapsed / interval) + 1) * interval - elapsed)
+function nextOnGrid(due: Date, interval: number): Date {
+  // At least one interval on, should our clock be behind that of the database.
+  const passed = Math.max(0, Math.floor((Date.now() - due.getTime()) / 1000 / interval))
+  return new Date(due.getTime() + (passed + 1) * interval * 1000)
 }

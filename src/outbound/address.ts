@@ -2,6 +2,8 @@ import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
+
 export type Reach = 'public' | 'private' | 'forbidden'
 
 /**
@@ -10,8 +12,11 @@ export type Reach = 'public' | 'private' | 'forbidden'
  */
 export function reachOf(address: string): Reach {
   if (!ipaddr.isValid(address)) return 'forbidden'
-  const range = ipaddr.process(address).range()
-  if (range === 'unicast') return 'public'
+  const parsed = ipaddr.process(address)
+  const range = parsed.range()
+  // Of IPv6 only 2000::/3 is global unicast; ::/96 once meant the IPv4 address in it.
+  if (range === 'unicast')
+    return parsed instanceof ipaddr.IPv4 || parsed.match(GLOBAL_UNICAST) ? 'public' : 'forbidden'
   return range === 'loopback' || range === 'private' || range === 'uniqueLocal' ? 'private' : 'forbidden'
 }
 

@@ -125,6 +125,6 @@ function pageStatement(query: TaskQuery): Statement {
   const [key] = query.sort
   const isPlain = !query.statuses && query.completed === undefined && key!.column === 'id' && !key!.descending
   return isPlain
-    ? { name: 'task-list', text: PLAIN_TEXT, values: [query.limit, query.skip] }
+    ? { name: 'task-list', quickRead: true, text: PLAIN_TEXT, values: [query.limit, query.skip] }
     : compiled(page(query))
 }

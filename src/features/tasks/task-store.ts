@@ -45,6 +45,7 @@ export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow>
 export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
   const { rows } = await db.query<TaskRow & object>({
     name: 'task-find',
+    quickRead: true,
     text: `SELECT ${COLUMNS} FROM tasks t WHERE t.id = $1 AND t.deleted_at IS NULL`,
     values: [id],
   })

@@ -19,7 +19,8 @@ afterAll(async () => {
 
 let keys = 0
 const description = 'From external API: User 1'
-const save = (...todos: SourceTodo[]) => database.db.transaction((transaction) => saveTodos(transaction, todos))
+const save = (...todos: SourceTodo[]) =>
+  database.db.transaction((transaction) => saveTodos(transaction, todos))
 
 /** A todo that is imported, and the id of its task. */
 async function imported(): Promise<{ todo: SourceTodo; id: number }> {
@@ -154,7 +155,12 @@ test('a PATCH with If-Match that waits for an open import is refused, and writes
 })
 
 test('two saves of the same new items at once leave each item once', async () => {
-  const todos = Array.from({ length: 50 }, () => ({ key: String(++keys), title: 'T', description, completed: false }))
+  const todos = Array.from({ length: 50 }, () => ({
+    key: String(++keys),
+    title: 'T',
+    description,
+    completed: false,
+  }))
   const results = await Promise.allSettled([save(...todos), save(...todos.toReversed()), save(...todos)])
   expect(results.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThan(0)
   const [row] = await database.rows<{ count: number }>(

@@ -82,7 +82,9 @@ class Schedule {
   }
 
   async #taskOf(sourceKey: string): Promise<number> {
-    const rows = await database.rows<{ id: number }>(`SELECT id FROM tasks WHERE source_key = $1`, [sourceKey])
+    const rows = await database.rows<{ id: number }>(`SELECT id FROM tasks WHERE source_key = $1`, [
+      sourceKey,
+    ])
     expect(rows).toHaveLength(1)
     return rows[0]!.id
   }

@@ -52,7 +52,7 @@ WITH incoming AS (
   FROM differing
 ), updated AS (
   UPDATE tasks t
-  SET title = m.title, description = m.description, status = m.status, version = t.version + 1, updated_at = now()
+  SET title = m.title, description = m.description, status = m.status, version = t.version + 1, updated_at = clock_timestamp()
   FROM merged m
   WHERE t.id = m.task_id AND (m.title, m.description, m.status) IS DISTINCT FROM (t.title, t.description, t.status)
   RETURNING t.*
