@@ -31,11 +31,16 @@ async function dyingServer(): Promise<Database> {
   return db
 }
 
+async function queryInSession(db: Database) {
+  await using session = await db.session()
+  return await session.query({ text: 'SELECT 1' })
+}
+
 // An 'error' event of a client that nobody listens to would end the process.
 test.each([
   ['a statement', (db: Database) => db.query({ text: 'SELECT 1' })],
   ['a transaction', (db: Database) => db.transaction((t) => t.query({ text: 'SELECT 1' }))],
-  ['a session', async (db: Database) => (await db.session()).query({ text: 'SELECT 1' })],
+  ['a session', queryInSession],
 ])('the server dies while it greets the connection of %s: 503, and the process lives', async (_name, use) => {
   const db = await dyingServer()
   for (let attempt = 0; attempt < 3; attempt++)

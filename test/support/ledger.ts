@@ -18,15 +18,21 @@ export interface StoredEvent {
   data: { id?: number; task_id?: number; version?: number; description?: string | null; status?: string }
 }
 
-/** Compares what the writers were told with what is in the tables; returns every contradiction in words. */
-export async function audit(client: Client, entries: readonly Entry[]) {
+/**
+ * Compares what the writers were told with what is in the tables; returns every contradiction in words.
+ * `theirs` says in SQL which tasks the writers made, if others are there too.
+ */
+export async function audit(client: Client, entries: readonly Entry[], theirs = 'true') {
   // One snapshot for both.
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
   const tasks = await client.query<Row>(
-    'SELECT id, title, description, status, version, deleted_at IS NOT NULL AS deleted FROM tasks ORDER BY id',
+    `SELECT id, title, description, status, version, deleted_at IS NOT NULL AS deleted FROM tasks
+     WHERE ${theirs} ORDER BY id`,
   )
   const events = await client.query<StoredEvent>(
-    `SELECT id, type, data FROM events WHERE type IN ('task_created', 'task_updated', 'task_deleted') ORDER BY events.id`,
+    `SELECT id, type, data FROM events WHERE type IN ('task_created', 'task_updated', 'task_deleted')
+       AND coalesce(data->>'id', data->>'task_id')::int NOT IN (SELECT id FROM tasks WHERE NOT (${theirs}))
+     ORDER BY events.id`,
   )
   await client.query('COMMIT')
   return {

@@ -38,7 +38,7 @@ export interface Server extends Program {
   port: string
   dataDir: string
   /** What it logged so far. */
-  logged(): { level: number; msg: string }[]
+  logged(): { level: string; msg: string }[]
 }
 
 /** A folder that goes, with whatever still runs in it, after the test or, given `afterAll`, the file. */

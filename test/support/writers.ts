@@ -46,8 +46,14 @@ export class Writers {
   acknowledged = 0
   unanswered = 0
   slowestMs = 0
+  readonly #prefix: string
   #running = false
   #loops: Promise<void>[] = []
+
+  /** `prefix` begins the titles. Two that write to one database need different ones. */
+  constructor(prefix = 'task') {
+    this.#prefix = prefix
+  }
 
   start(url: string, count: number): void {
     this.#running = true
@@ -73,7 +79,7 @@ export class Writers {
   async #life(tasks: string): Promise<void> {
     const number = this.entries.length
     const entry: Entry = {
-      title: `task ${number}`,
+      title: `${this.#prefix} ${number}`,
       id: undefined,
       state: undefined,
       version: 0,

@@ -1,0 +1,202 @@
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { startTestApp } from '../../test/support/app.ts'
+import { createTestDatabase } from '../../test/support/database.ts'
+import { eventually } from '../../test/support/eventually.ts'
+import { startUpstream } from '../../test/support/upstream.ts'
+import { serve } from '../serve.ts'
+import { createProgram } from './program.ts'
+
+/** Runs a command in this process; what it throws becomes `error`. */
+function taskwire(
+  args: string[],
+  values: Record<string, string> = {},
+  signal = new AbortController().signal,
+) {
+  const out: string[] = []
+  const err: string[] = []
+  const program = createProgram({
+    environment: () => ({ values, fileNames: [] }),
+    console: { out: (line) => void out.push(line), err: (line) => void err.push(line) },
+    signal,
+    serve: async () => void out.push('served'),
+  })
+  const done = program.parseAsync(args, { from: 'user' }).then(
+    () => '',
+    (error: Error) => error.message,
+  )
+  return { out, err, done }
+}
+
+async function finished(args: string[], values: Record<string, string> = {}) {
+  const { out, err, done } = taskwire(args, values)
+  return { error: await done, out, err }
+}
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<string> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return String(port)
+}
+
+test('serve is handed over', async () => {
+  expect(await finished(['serve'])).toEqual({ error: '', out: ['served'], err: [] })
+})
+
+test('config check and print', async () => {
+  const url = 'postgresql://me:geheim@db.example/tasks'
+  expect(await finished(['config', 'check'], { DATABASE_URL: url, HOST: '0.0.0.0' })).toEqual({
+    error: '',
+    out: ['The settings are valid. Access is required; the database is yours.'],
+    err: [],
+  })
+  expect((await finished(['config', 'check'], { PORT: 'x', IMPORTS: 'y' })).error).toBe(
+    'PORT must be a whole number from 0 to 65535, got "x"\nIMPORTS must be one of on, off, got "y"',
+  )
+  const { out } = await finished(['config', 'print'], { DATABASE_URL: url })
+  expect(out).toContain('DATABASE_URL=postgresql://me:***@db.example/tasks')
+  expect(out).toContain('PORT=8000')
+})
+
+test('migrate says what it applied, and when there is nothing to do', async () => {
+  await using database = await createTestDatabase()
+  const settings = { DATABASE_URL: database.url }
+  expect((await finished(['migrate'], settings)).out).toEqual(['The schema is up to date.'])
+  await database.db.query({ text: 'DROP SCHEMA public CASCADE' })
+  await database.db.query({ text: 'CREATE SCHEMA public' })
+  const { error, out } = await finished(['migrate'], settings)
+  expect(error).toBe('')
+  expect(out[0]).toBe('applied 0001-tasks-and-events')
+})
+
+test('migrate on a database that cannot be reached', async () => {
+  const { error } = await finished(['migrate'], {
+    DATABASE_URL: `postgresql://127.0.0.1:${await freePort()}/x`,
+  })
+  expect(error).toMatch(/^The database cannot be used: .*ECONNREFUSED/)
+})
+
+test('import runs directly where no server answers', async () => {
+  await using database = await createTestDatabase()
+  await using upstream = await startUpstream()
+  const settings = { DATABASE_URL: database.url, TODO_SOURCE_URL: upstream.url, PORT: await freePort() }
+  expect(await finished(['import', 'todos'], settings)).toEqual({
+    error: '',
+    out: ['Run 1 of todos: 20 created, 0 updated, 0 unchanged.'],
+    err: ['No server is running; importing todos directly …'],
+  })
+  expect((await finished(['import', 'tasks'], settings)).error).toBe(
+    'There is no importer "tasks"; there are todos.',
+  )
+  upstream.answer((_request, response) => void response.writeHead(500).end())
+  const failed = await finished(['import', 'todos'], settings)
+  expect(failed.error).toBe('Run 2 of todos failed: status 500 instead of 200')
+  expect(failed.err).toContain('import failed')
+})
+
+test('import asks the server that runs', async () => {
+  await using upstream = await startUpstream()
+  await using app = await startTestApp({ TODO_SOURCE_URL: upstream.url })
+  const { port } = new URL(app.url)
+  expect(await finished(['import', 'todos'], { PORT: port })).toEqual({
+    error: '',
+    out: ['Run 1 of todos: 20 created, 0 updated, 0 unchanged.'],
+    err: [`Asking the server at http://localhost:${port} to import todos …`],
+  })
+  expect((await finished(['import', 'tasks', '--url', app.url])).error).toMatch(
+    /^There is no importer "tasks"/,
+  )
+  upstream.answer((_request, response) => void response.writeHead(500).end())
+  expect((await finished(['import', 'todos', '--url', app.url])).error).toMatch(/status 500 instead of 200/)
+  const nowhere = `http://127.0.0.1:${await freePort()}`
+  expect((await finished(['import', 'todos', '--url', nowhere])).error).toMatch(
+    new RegExp(`^No server answers at ${nowhere}: `),
+  )
+})
+
+test('watch prints events until it is interrupted', async () => {
+  await using app = await startTestApp()
+  const interrupted = new AbortController()
+  const { port } = new URL(app.url)
+  const plain = taskwire(['watch'], { PORT: port }, interrupted.signal)
+  const json = taskwire(['watch', '--json', '--url', app.url], {}, interrupted.signal)
+  await eventually(() => plain.err.length === 1 && json.err.length === 1, 'they listen')
+  expect(plain.err).toEqual([`Listening on ws://localhost:${port}/ws/tasks (Ctrl-C ends it)`])
+
+  const { body } = await app.send('POST', '/tasks', { title: 'seen', status: 'in_progress' })
+  await app.fetch(`/tasks/${body.id}`, { method: 'DELETE' })
+  await eventually(() => plain.out.length === 2 && json.out.length === 2, 'they print')
+  expect(plain.out.map((line) => line.slice(9))).toEqual([
+    `task_created #${body.id} "seen" (in_progress)`,
+    `task_deleted #${body.id}`,
+  ])
+  expect(JSON.parse(json.out[1]!)).toMatchObject({ type: 'task_deleted', data: { task_id: body.id } })
+  interrupted.abort()
+  expect(await Promise.all([plain.done, json.done])).toEqual(['', ''])
+})
+
+test('watch tries again where nobody listens, and can be interrupted meanwhile', async () => {
+  const interrupted = new AbortController()
+  const url = `http://127.0.0.1:${await freePort()}`
+  const { err, done } = taskwire(['watch', '--url', url], {}, interrupted.signal)
+  await eventually(() => err.length >= 2, 'two attempts')
+  expect(err[0]).toMatch(/^Not connected: .*ECONNREFUSED.*; trying again in 0\.\d s$/)
+  interrupted.abort()
+  expect(await done).toBe('')
+})
+
+test('the server runs until a signal comes; a start that fails is one line', async () => {
+  await using database = await createTestDatabase()
+  const folder = mkdtempSync(join(tmpdir(), 'taskwire-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const file = join(folder, 'app.log')
+  const settings = {
+    DATABASE_URL: database.url,
+    PORT: '0',
+    IMPORTS: 'off',
+    LOG_FILE: file,
+    LOG_LEVEL: 'info',
+  }
+  for (const [name, value] of Object.entries(settings)) vi.stubEnv(name, value)
+  // Stays replaced: the timer that cuts off a slow shutdown outlives this one.
+  const exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never)
+  const logged = () =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line): { msg: string; url?: string } => JSON.parse(line))
+
+  const ended = serve()
+  const ready = await eventually(
+    () => logged().find(({ msg }) => msg.startsWith('taskwire is ready')),
+    'ready',
+  )
+  expect((await fetch(`${ready.url}/health`)).status).toBe(200)
+  vi.stubEnv('PORT', new URL(ready.url!).port)
+  expect(await serve()).toBe(1)
+  expect(logged().at(-1)!.msg).toMatch(/^HOST and PORT cannot be listened on: .*EADDRINUSE/)
+  process.emit('SIGTERM', 'SIGTERM')
+  expect(await ended).toBe(0)
+  expect(
+    logged()
+      .map(({ msg }) => msg)
+      .slice(-2),
+  ).toEqual(['SIGTERM received, stopping', 'stopped'])
+
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  onTestFinished(() => stderr.mockRestore())
+  vi.stubEnv('PORT', 'x')
+  expect(await serve()).toBe(1)
+  expect(stderr).toHaveBeenCalledExactlyOnceWith('PORT must be a whole number from 0 to 65535, got "x"\n')
+  expect(exit).not.toHaveBeenCalled()
+})
