@@ -119,7 +119,6 @@ const homes: Record<string, RegExp> = {
   '@fastify/websocket': /^http\/|-routes\.ts$/,
   pg: /^database\//,
   'pg-boss': /^jobs\/|^importers\/schedule\.ts$/,
-  kysely: /^database\/|-query\.ts$/,
   undici: /^outbound\/|^cli\//,
   ws: /^events\/|^cli\//,
   commander: /^cli\//,

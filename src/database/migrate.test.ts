@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { StartupError } from '../core/errors.ts'
-import { migrate } from './migrate.ts'
-import { migrations } from './migrations/index.ts'
+import { migrate, migrationNames } from './migrate.ts'
 
-const names = Object.keys(migrations)
+const names = migrationNames()
 let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -27,7 +26,7 @@ test('an empty database gets every migration in order, and a second run has noth
   expect(await run()).toEqual(names)
   expect(await run()).toEqual([])
   const rows = await database.rows<{ name: string }>(
-    'SELECT name FROM kysely_migration ORDER BY timestamp, name',
+    'SELECT name FROM schema_migrations ORDER BY applied_at, name',
   )
   expect(rows.map(({ name }) => name)).toEqual(names)
 })
@@ -45,12 +44,12 @@ test('of several processes at once each migration is applied by one, and all fin
 
 test('a database of a newer version is refused in one line that says so, and is left as it is', async () => {
   await run()
-  await database.rows(`INSERT INTO kysely_migration VALUES ('9999-from-the-future', '2099-01-01')`)
+  await database.rows(`INSERT INTO schema_migrations VALUES ('9999-from-the-future', '2099-01-01')`)
   const { message } = await failure(database.url)
   expect(message).toMatch(/newer version of Taskwire/)
   expect(message).toContain('9999-from-the-future')
   expect(message).not.toContain('\n')
-  const [count] = await database.rows<{ n: number }>('SELECT count(*) AS n FROM kysely_migration')
+  const [count] = await database.rows<{ n: number }>('SELECT count(*) AS n FROM schema_migrations')
   expect(count!.n).toBe(names.length + 1)
 })
 

@@ -45,6 +45,12 @@ CREATE INDEX imported_todos_task_id ON public.imported_todos USING btree (task_i
 COMMENT ON COLUMN imported_todos.task_id IS 'null once the task is purged: it does not come back';
 COMMENT ON COLUMN imported_todos.local_fields IS 'fields a person edited; the source no longer changes them';
 
+CREATE TABLE schema_migrations (
+  name text NOT NULL,
+  applied_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT schema_migrations_pkey PRIMARY KEY (name)
+);
+
 CREATE TABLE tasks (
   id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
   title text NOT NULL,

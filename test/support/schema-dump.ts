@@ -6,8 +6,7 @@ import type { TestDatabase } from './database.ts'
  */
 export async function dumpSchema(database: TestDatabase): Promise<string> {
   const tables = await database.rows<{ name: string }>(
-    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-       AND relname NOT LIKE 'kysely_%' ORDER BY relname`,
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname`,
   )
   const parts = await Promise.all(tables.map(({ name }) => dumpTable(database, name)))
   return `-- Generated from the migrations by the test suite (npm test -- -u); do not edit.\n\n${parts.join('\n')}`

@@ -1,13 +1,7 @@
-import {
-  DummyDriver,
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-  type SelectQueryBuilder,
-} from 'kysely'
+import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import type { Queryable, Statement } from '../../database/database.ts'
 import type { Status, TaskRow } from './task.ts'
+import { COLUMNS } from './task-columns.ts'
 
 const sortable = ['id', 'created_at', 'title', 'status', 'updated_at'] as const
 type SortColumn = (typeof sortable)[number]
@@ -32,35 +26,6 @@ export interface TaskPage {
   total: number
 }
 
-interface Schema {
-  tasks: TaskRow & { deleted_at: string | null }
-}
-type Tasks<O = object> = SelectQueryBuilder<Schema, 'tasks', O>
-
-// Kysely composes the text only; the statement runs on our own connections.
-const builder = new Kysely<Schema>({
-  dialect: {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  },
-})
-
-const columns = [
-  'id',
-  'title',
-  'description',
-  'status',
-  'city',
-  'weather',
-  'user_id',
-  'source',
-  'version',
-  'created_at',
-  'updated_at',
-] as const
-
 /**
  * Reads `-created_at,id` and the like; throws an Error that names the first unknown column.
  * `id` is appended where it is missing, so that the order is total and pages do not overlap.
@@ -83,48 +48,50 @@ export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPa
   const first = rows[0]
   if (first) return { rows, total: first.total }
   if (query.skip === 0) return { rows: [], total: 0 }
-  const counted = await db.query<{ total: number }>(compiled(count(query)))
+  const counted = await db.query<{ total: number }>(statement(count(query)))
   return { rows: [], total: counted.rows[0]!.total }
 }
 
-function matching(query: TaskQuery): Tasks {
-  let tasks: Tasks = builder.selectFrom('tasks').where('deleted_at', 'is', null)
-  if (query.statuses) tasks = tasks.where('status', 'in', query.statuses)
-  if (query.completed !== undefined) tasks = tasks.where('status', query.completed ? '=' : '<>', 'done')
-  return tasks
+function matching({ statuses, completed }: TaskQuery): Sql {
+  const conditions = [
+    sql`t.deleted_at IS NULL`,
+    statuses ? sql`t.status = ANY (${statuses})` : empty,
+    completed === undefined ? empty : completed ? sql`t.status = 'done'` : sql`t.status <> 'done'`,
+  ]
+  return sql`FROM tasks t WHERE ${join(
+    conditions.filter((condition) => condition !== empty),
+    ' AND ',
+  )}`
 }
 
-function count(query: TaskQuery) {
-  return matching(query).select(({ fn }) => fn.countAll<number>().as('total'))
+function count(query: TaskQuery): Sql {
+  return sql`SELECT count(*) AS total ${matching(query)}`
 }
 
-function page(query: TaskQuery) {
-  const selected = matching(query).select(columns).select(count(query).as('total'))
-  return query.sort
-    .reduce((tasks, { column, descending }) => tasks.orderBy(column, descending ? 'desc' : 'asc'), selected)
-    .limit(query.limit)
-    .offset(query.skip)
+function page(query: TaskQuery): Sql {
+  // Columns come from the fixed list above, so they may stand in the text.
+  const order = query.sort.map(({ column, descending }) => raw(`t.${column} ${descending ? 'DESC' : 'ASC'}`))
+  return sql`SELECT ${raw(COLUMNS)}, (${count(query)}) AS total ${matching(query)}
+    ORDER BY ${join(order)} LIMIT ${query.limit} OFFSET ${query.skip}`
 }
 
-function compiled(query: { compile(): { sql: string; parameters: readonly unknown[] } }): Statement {
-  const { sql, parameters } = query.compile()
-  return { text: sql, values: [...parameters] }
+function statement({ text, values }: Sql): Statement {
+  return { text, values }
 }
 
-const plain: TaskQuery = {
+const PLAIN_TEXT = page({
   statuses: undefined,
   completed: undefined,
   sort: [{ column: 'id', descending: false }],
   skip: 0,
   limit: 100,
-}
-const PLAIN_TEXT = compiled(page(plain)).text
+}).text
 
-// The list that is asked for most is compiled and prepared once.
+// The list that is asked for most is composed and prepared once.
 function pageStatement(query: TaskQuery): Statement {
   const [key] = query.sort
   const isPlain = !query.statuses && query.completed === undefined && key!.column === 'id' && !key!.descending
   return isPlain
     ? { name: 'task-list', quickRead: true, text: PLAIN_TEXT, values: [query.limit, query.skip] }
-    : compiled(page(query))
+    : statement(page(query))
 }

@@ -1,9 +1,6 @@
 import type { Queryable } from '../../database/database.ts'
 import type { Status, TaskRow } from './task.ts'
-
-/** The columns of a TaskRow, of the table or CTE `t`. */
-const COLUMNS =
-  't.id, t.title, t.description, t.status, t.city, t.weather, t.user_id, t.source, t.version, t.created_at, t.updated_at'
+import { COLUMNS } from './task-columns.ts'
 
 export interface NewTask {
   title: string
