@@ -56,7 +56,10 @@ export class Relay implements AsyncDisposable {
       text: 'SELECT coalesce(max(id), 0) AS head FROM events',
     })
     const head = rows[0]!.head
-    while (!(await this.#fence.settled(head))) await delay(5)
+    for (let waited = 1; !(await this.#fence.settled(head)); waited++) {
+      if (waited % 1000 === 0) this.#log.warn('waiting for a transaction that has written events to end')
+      await delay(5)
+    }
     this.#position = head
     this.#schedule()
   }

@@ -7,14 +7,17 @@ const KEPT_DAYS = 30
 
 /**
  * Records that a run begins. The caller holds the importer's lock, so a run that still counts as
- * running was cut off; it is closed here, and old history is dropped.
+ * running was cut off; it is closed and told as failed here, and old history is dropped.
  */
 export async function beginRun(db: Queryable, importer: string, trigger: Trigger): Promise<number> {
   const { rows } = await db.query<{ id: number }>({
     text: `
       WITH cut AS (
         UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = 'cut off: the process ended'
-        WHERE importer = $1 AND state = 'running'
+        WHERE importer = $1 AND state = 'running' RETURNING *
+      ), told AS (
+        INSERT INTO events (type, data) SELECT 'background_task_failed',
+          json_build_object('importer', importer, 'run_id', id, 'error', error) FROM cut
       ), old AS (
         DELETE FROM import_runs WHERE importer = $1 AND state <> 'running'
           AND started_at < now() - make_interval(days => ${KEPT_DAYS})
@@ -37,11 +40,20 @@ export async function finishRun(db: Queryable, id: number, counts: ImportCounts)
   return rows[0]
 }
 
-export async function failRun(db: Queryable, id: number, error: string): Promise<ImportRun> {
+/** Closes a run as failed; undefined when another run has closed it already. */
+export async function failRun(db: Queryable, id: number, error: string): Promise<ImportRun | undefined> {
   const { rows } = await db.query<ImportRun & object>({
     text: `UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = $2
-      WHERE id = $1 RETURNING ${COLUMNS}`,
+      WHERE id = $1 AND state = 'running' RETURNING ${COLUMNS}`,
     values: [id, error],
+  })
+  return rows[0]
+}
+
+export async function findRun(db: Queryable, id: number): Promise<ImportRun> {
+  const { rows } = await db.query<ImportRun & object>({
+    text: `SELECT ${COLUMNS} FROM import_runs WHERE id = $1`,
+    values: [id],
   })
   return rows[0]!
 }

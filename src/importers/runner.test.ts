@@ -159,7 +159,8 @@ test('a process that dies in mid-run leaves no lock, and the next run closes its
     return counts
   }
   cut.letGo()
-  expect(await lost).toMatchObject({ state: 'failed', error: expect.stringMatching(/another run/) })
+  expect(await lost).toMatchObject({ state: 'failed', error: 'cut off: the process ended' })
+  expect((await events()).filter(({ type }) => type === 'background_task_failed')).toHaveLength(1)
   expect(await database.rows('SELECT 1 FROM tasks')).toEqual([])
   expect((await events()).filter(({ type }) => type === 'background_task_completed')).toHaveLength(1)
 })

@@ -4,7 +4,7 @@ import { isLockTimeout } from '../database/sqlstate.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Importer, ImportRun, Trigger } from './importer.ts'
-import { beginRun, failRun, finishRun } from './run-store.ts'
+import { beginRun, failRun, findRun, finishRun } from './run-store.ts'
 
 /** How long a run by hand waits for one that is under way. */
 const WAIT_MS = 30_000
@@ -62,9 +62,11 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
     } catch (error) {
       const reason = stopping.signal.aborted ? 'the server stopped' : errorText(error)
       return await db.transaction(async (transaction) => {
+        const failed = await failRun(transaction, runId, reason)
+        if (!failed) return await findRun(transaction, runId)
         const data = { importer: importer.name, run_id: runId, error: reason }
         await appendEvent(transaction, { type: 'background_task_failed', data })
-        return await failRun(transaction, runId, reason)
+        return failed
       })
     }
   }

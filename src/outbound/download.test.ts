@@ -39,6 +39,27 @@ test('exactly the limit is taken, one byte more is not, with and without a lengt
   }
 })
 
+test('credentials of the URL are sent to its origin, and not to where it redirects', async () => {
+  const seen: (string | undefined)[] = []
+  const listener: RequestListener = (request, response) => {
+    seen.push(request.headers.authorization)
+    response.end('[]')
+  }
+  await using elsewhere = await startUpstream()
+  elsewhere.answer(listener)
+  upstream.answer((request, response) => {
+    if (request.url === '/away') response.writeHead(302, { location: elsewhere.url }).end()
+    else listener(request, response)
+  })
+  const url = new URL(upstream.url)
+  url.username = 'us%20er'
+  url.password = 'p:w'
+  await download(url.href, limits)
+  url.pathname = '/away'
+  await download(url.href, limits)
+  expect(seen).toEqual([`Basic ${Buffer.from('us er:p:w').toString('base64')}`, undefined])
+})
+
 const silent: RequestListener = () => {}
 const headersOnly: RequestListener = (_request, response) => response.writeHead(200).flushHeaders()
 const drip: RequestListener = (request, response) => {

@@ -33,7 +33,7 @@ export async function download(url: string, options: DownloadOptions): Promise<B
 }
 
 async function follow(start: URL, options: DownloadOptions, signal: AbortSignal): Promise<Buffer> {
-  const isPrivate = (await reachOfHost(start)) === 'private'
+  const isPrivate = (await reachOfHost(start, signal)) === 'private'
   const allowed = (reach: Reach) => reach === 'public' || (isPrivate && reach === 'private')
   const anywhere = new Agent()
   const guarded = new Agent({ connect: { lookup: guardedLookup(allowed) } })
@@ -44,7 +44,12 @@ async function follow(start: URL, options: DownloadOptions, signal: AbortSignal)
       const answer = await request(url, {
         dispatcher: hop === 0 ? anywhere : guarded,
         signal,
-        headers: { accept: options.accept, 'user-agent': 'taskwire' },
+        headers: {
+          accept: options.accept,
+          'user-agent': 'taskwire',
+          // Credentials are for the configured origin only.
+          ...(url.origin === start.origin && basicAuthorization(start)),
+        },
       })
       if (!REDIRECTS.has(answer.statusCode)) return await bodyOf(answer, options.maxBytes)
       answer.body.on('error', () => {}).destroy()
@@ -71,12 +76,25 @@ function checkHop(url: URL, allowed: (reach: Reach) => boolean): void {
   if (isIP(host) && !allowed(reachOf(host))) throw new AddressRefused(host, host)
 }
 
-async function reachOfHost({ hostname }: URL): Promise<Reach> {
+async function reachOfHost({ hostname }: URL, signal: AbortSignal): Promise<Reach> {
   const host = hostname.replace(/^\[|\]$/g, '')
-  const { address } = await lookup(host).catch((error) => {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort)
+  try {
+    const { address } = await Promise.race([lookup(host), aborted])
+    return reachOf(address)
+  } catch (error) {
     throw new Error(`${host} cannot be found: ${errorText(error)}`)
-  })
-  return reachOf(address)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function basicAuthorization({ username, password }: URL): { authorization?: string } {
+  if (username === '' && password === '') return {}
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` }
 }
 
 async function bodyOf(
