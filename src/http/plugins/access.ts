@@ -19,8 +19,7 @@ export function registerAccess(app: FastifyInstance, config: AccessConfig): void
   app.addHook('onRequest', (request, _reply, done) => {
     try {
       if (config.access === 'open') guardBrowsers(request, hosts, origins)
-      if (request.method !== 'OPTIONS' && !open.test(request.url.split('?', 1)[0]!))
-        authenticate(request, config.access)
+      if (config.access === 'required' || request.headers.authorization !== undefined) authenticate(request)
       done()
     } catch (error) {
       done(error as Error)
@@ -28,10 +27,10 @@ export function registerAccess(app: FastifyInstance, config: AccessConfig): void
   })
 }
 
-function authenticate(request: FastifyRequest, access: Config['access']): void {
-  const { authorization } = request.headers
-  if (access === 'open' && authorization === undefined) return
-  const detail = authorization === undefined ? 'A token is needed.' : 'The token is not valid.'
+function authenticate(request: FastifyRequest): void {
+  if (request.method === 'OPTIONS' || open.test(request.url.split('?', 1)[0]!)) return
+  const detail =
+    request.headers.authorization === undefined ? 'A token is needed.' : 'The token is not valid.'
   throw new DomainError('unauthenticated', detail, { headers: { 'www-authenticate': 'Bearer' } })
 }
 

@@ -1,0 +1,159 @@
+import { afterAll, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { kill } from '../support/processes.ts'
+import { run, startServer, stop, temporaryFolder } from '../support/server.ts'
+import { startUpstream } from '../support/upstream.ts'
+
+// One for all, which spares them initdb.
+const dataDir = temporaryFolder(afterAll)
+
+function taskwire(args: string[], settings: Record<string, string> = {}) {
+  return run('cli/taskwire.ts', args, { DATA_DIR: dataDir, ...settings }, dataDir)
+}
+
+/** Runs it to its end. */
+async function finished(args: string[], settings: Record<string, string> = {}) {
+  const program = taskwire(args, settings)
+  const { code } = await program.exited
+  return { code, out: program.out, err: program.err }
+}
+
+/** One that must not be asked for a server: nothing listens there. */
+const nowhere = 'http://127.0.0.1:9'
+
+test('--help names the commands and shows examples', async () => {
+  const { code, out, err } = await finished(['--help'])
+  expect({ code, err }).toEqual({ code: 0, err: [] })
+  for (const command of ['serve', 'migrate', 'import', 'watch', 'config'])
+    expect(out.join('\n')).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'))
+  expect(out.join('\n')).toContain('Examples:\n  $ taskwire serve')
+  expect((await finished(['watch', '--help'])).out.join('\n')).toContain('--json')
+})
+
+test('an unknown command fails and says so', async () => {
+  const { code, out, err } = await finished(['serv'])
+  expect({ code, out }).toEqual({ code: 1, out: [] })
+  expect(err[0]).toBe("error: unknown command 'serv'")
+})
+
+test('config check: exit code 0, or 1 and a line for each mistake', async () => {
+  expect(await finished(['config', 'check'])).toEqual({
+    code: 0,
+    out: [`The settings are valid. Access is open; the database is embedded in ${dataDir}.`],
+    err: [],
+  })
+  const wrong = { PORT: 'http', IMPORTS: 'maybe', DATABASE_URL: 'redis://u:geheim@h', CORS_ORIGINS: 'x' }
+  const { code, out, err } = await finished(['config', 'check'], wrong)
+  expect({ code, out }).toEqual({ code: 1, out: [] })
+  expect(err.map((line) => line.split(' ')[0]).sort()).toEqual(Object.keys(wrong).sort())
+  expect(err.join()).not.toContain('geheim')
+})
+
+test('config print hides passwords and prints every setting', async () => {
+  const { code, out } = await finished(['config', 'print'], {
+    DATABASE_URL: 'postgresql+asyncpg://me:geheim@db.example/tasks?password=geheim',
+    TODO_SOURCE_URL: 'https://me:geheim@todos.example/all',
+    PORT: '9000',
+  })
+  expect(code).toBe(0)
+  expect(out).toContain('PORT=9000')
+  expect(out).toContain('IMPORTS=on')
+  expect(out.find((line) => line.startsWith('TODO_SOURCE_URL'))).toBe(
+    'TODO_SOURCE_URL=https://me:***@todos.example/all',
+  )
+  expect(out.find((line) => line.startsWith('DATABASE_URL'))).toMatch(
+    /^DATABASE_URL=postgresql:\/\/me:\*\*\*@db/,
+  )
+  expect(out.join('\n')).not.toContain('geheim')
+})
+
+test('migrate: a fresh database, then one that is up to date', async () => {
+  const first = await finished(['migrate'])
+  expect({ code: first.code, err: first.err }).toEqual({ code: 0, err: [] })
+  expect(first.out[0]).toBe('applied 0001-tasks-and-events')
+  expect(first.out.every((line) => line.startsWith('applied '))).toBe(true)
+  expect(await finished(['migrate'])).toEqual({ code: 0, out: ['The schema is up to date.'], err: [] })
+})
+
+test('import: without a server, then through one, and while its upstream is down', async () => {
+  await using upstream = await startUpstream()
+  const settings = { TODO_SOURCE_URL: upstream.url, PORT: '9' }
+  const direct = await finished(['import', 'todos'], settings)
+  expect(direct).toEqual({
+    code: 0,
+    out: ['Run 1 of todos: 20 created, 0 updated, 0 unchanged.'],
+    err: ['No server is running; importing todos directly …'],
+  })
+  const unknown = await finished(['import', 'todo'], settings)
+  expect({ code: unknown.code, last: unknown.err.at(-1) }).toEqual({
+    code: 1,
+    last: 'There is no importer "todo"; there are todos.',
+  })
+
+  const server = await startServer({ TODO_SOURCE_URL: upstream.url }, dataDir)
+  expect(await finished(['import', 'todos'], { PORT: server.port })).toEqual({
+    code: 0,
+    out: ['Run 2 of todos: 0 created, 0 updated, 20 unchanged.'],
+    err: [`Asking the server at ${server.url} to import todos …`],
+  })
+  const elsewhere = await finished(['import', 'todos', '--url', nowhere])
+  expect(elsewhere.code).toBe(1)
+  expect(elsewhere.err).toEqual([expect.stringMatching(`^No server answers at ${nowhere}: `)])
+  upstream.answer((request) => request.socket.destroy())
+  const failed = await finished(['import', 'todos', '--url', server.url])
+  expect(failed.code).toBe(1)
+  expect(failed.err.at(-1)).toMatch(/^Run 3 of "todos" failed: /)
+  expect(await stop(server)).toMatchObject({ code: 0 })
+})
+
+test('watch prints events, connects again to a server that was restarted, and ends on SIGINT', async () => {
+  const post = async (url: string, title: string) => {
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(`${url}/tasks`, { method: 'POST', headers, body: JSON.stringify({ title }) })
+    return ((await response.json()) as { id: number }).id
+  }
+  const server = await startServer({}, dataDir)
+  const watch = taskwire(['watch'], { PORT: server.port })
+  const json = taskwire(['watch', '--json', '--url', server.url, '--path', '/ws'])
+  const head = taskwire(['watch', '--url', server.url])
+  const listening = (times: number) => () =>
+    [watch, json].every(({ err }) => err.filter((line) => line.startsWith('Listening on ')).length === times)
+  await eventually(() => listening(1)() && head.err.length === 1, 'they listen')
+
+  const first = await post(server.url, 'before')
+  await eventually(() => watch.out.length === 1 && json.out.length === 1, 'they print')
+  expect(watch.out[0]).toMatch(
+    new RegExp(`^\\d\\d:\\d\\d:\\d\\d task_created #${first} "before" \\(todo\\)$`),
+  )
+  expect(JSON.parse(json.out[0]!)).toMatchObject({ type: 'task_created', data: { task: { id: first } } })
+
+  // What `| head -1` does: the reader leaves after the first line.
+  await eventually(() => head.out.length === 1, 'the third prints as well')
+  head.child.stdout!.destroy()
+  await eventually(async () => {
+    await post(server.url, 'unread')
+    return head.child.exitCode !== null
+  }, 'it ends without its reader')
+  expect({ exit: await head.exited, err: head.err.length }).toEqual({
+    exit: { code: 0, signal: null },
+    err: 1,
+  })
+
+  await stop(server)
+  await eventually(() => watch.err.some((line) => line.includes('Not connected')), 'it tries again')
+  expect(watch.err[1]).toMatch(/^The server closed the connection \(1001 .*\); trying again in [\d.]+ s$/)
+  const again = await startServer({ PORT: server.port }, dataDir)
+  await eventually(listening(2), 'they listen again', 20_000)
+  const printed = watch.out.length
+  const second = await post(again.url, 'after')
+  await eventually(() => watch.out.length > printed, 'it prints again')
+  expect(watch.out.at(-1)).toContain(`task_created #${second} "after"`)
+
+  kill(watch.pid, 'SIGINT')
+  kill(json.pid, 'SIGTERM')
+  expect(await Promise.all([watch.exited, json.exited])).toEqual([
+    { code: 0, signal: null },
+    { code: 0, signal: null },
+  ])
+  await stop(again)
+})
