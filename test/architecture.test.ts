@@ -114,7 +114,7 @@ test('there are no import cycles', () => {
 /** Packages that belong to some rooms or files only. */
 const homes: Record<string, RegExp> = {
   fastify: /^http\/|-routes\.ts$/,
-  '@fastify/type-provider-typebox': /^http\/|-routes\.ts$/,
+  '@fastify/type-provider-json-schema-to-ts': /^http\/|-routes\.ts$/,
   '@fastify/swagger': /^http\/|-routes\.ts$/,
   '@fastify/websocket': /^http\/|-routes\.ts$/,
   pg: /^database\//,

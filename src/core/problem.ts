@@ -1,21 +1,27 @@
-import { type TSchema, Type } from 'typebox'
+import type { JSONSchema } from 'json-schema-to-ts'
 
 /** Problem details (RFC 9457), the body of every answer that is not a success. */
-const ProblemSchema = Type.Object(
-  {
-    type: Type.String({ examples: ['about:blank'] }),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    instance: Type.String({ description: 'Path of the request' }),
-    errors: Type.Optional(
-      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-        description: 'Each mistake of the request, for 422',
-      }),
-    ),
+const ProblemSchema: JSONSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'instance'],
+  properties: {
+    type: { type: 'string', examples: ['about:blank'] },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string', description: 'Path of the request' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['path', 'message'],
+        properties: { path: { type: 'string' }, message: { type: 'string' } },
+      },
+      description: 'Each mistake of the request, for 422',
+    },
   },
-  { title: 'Problem' },
-)
+  title: 'Problem',
+}
 
 const descriptions: Record<number, string> = {
   400: 'The body is not JSON',
@@ -64,6 +70,6 @@ function problem(status: number): object {
   }
   return {
     description: descriptions[status],
-    content: { 'application/problem+json': { schema: ProblemSchema as TSchema, example } },
+    content: { 'application/problem+json': { schema: ProblemSchema, example } },
   }
 }

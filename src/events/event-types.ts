@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import type { JSONSchema } from 'json-schema-to-ts'
 
 /** Every event that is told, by the stream that carries it. `/ws` carries all of them. */
 export const channels = {
@@ -36,17 +36,15 @@ export function renderEnvelope(event: StoredEvent, renderers: Renderers): string
 }
 
 /** The envelope, for the documentation. */
-export const EnvelopeSchema = Type.Object(
-  {
-    id: Type.String({ description: 'Decimal; grows with each event' }),
-    type: Type.String({ enum: Object.values(channels).flat() }),
-    at: Type.String({ format: 'date-time' }),
-    data: Type.Object({}, { additionalProperties: true }),
+export const EnvelopeSchema: JSONSchema = {
+  type: 'object',
+  required: ['id', 'type', 'at', 'data'],
+  properties: {
+    id: { type: 'string', description: 'Decimal; grows with each event' },
+    type: { type: 'string', enum: Object.values(channels).flat() },
+    at: { type: 'string', format: 'date-time' },
+    data: { type: 'object', additionalProperties: true },
   },
-  {
-    title: 'Event',
-    examples: [
-      { id: '184467', type: 'task_deleted', at: '2025-12-15T12:00:31.168401Z', data: { task_id: 1 } },
-    ],
-  },
-)
+  title: 'Event',
+  examples: [{ id: '184467', type: 'task_deleted', at: '2025-12-15T12:00:31.168401Z', data: { task_id: 1 } }],
+}

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import cors, { type FastifyCorsOptionsDelegateCallback } from '@fastify/cors'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { JsonSchemaToTsProvider } from '@fastify/type-provider-json-schema-to-ts'
 import websocket from '@fastify/websocket'
 import { fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
@@ -100,7 +100,7 @@ function bareServer(log: Logger) {
         `HTTP/1.1 ${status} Error\r\nconnection: close\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       )
     },
-  }).withTypeProvider<TypeBoxTypeProvider>()
+  }).withTypeProvider<JsonSchemaToTsProvider>()
 }
 
 /** A caller's own X-Request-Id is kept if it is harmless; else ids count up after a random prefix. */

@@ -1,11 +1,15 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import type { FastifySchemaCompiler } from 'fastify'
-import type { TSchema } from 'typebox'
 import { type FieldError, validationError } from '../core/errors.ts'
 
 /** Puts text into its canonical form before it is checked; by the schema keyword `normalize`. */
 export type Normalizers = Record<string, (text: string) => string>
+
+/** What of a schema is of interest here; Ajv sees to the rest. */
+interface ObjectSchema {
+  properties?: Record<string, { type?: unknown; items?: { type?: unknown } }>
+}
 
 const MAX_ERRORS = 20
 const roots: Record<string, string> = {
@@ -19,7 +23,7 @@ const roots: Record<string, string> = {
  * Validation by JSON Schema, without type coercion: a body says what it means. Query and path are
  * text by nature, so exactly-written numbers and booleans in them become values first.
  */
-export function validatorCompiler(normalizers: Normalizers): FastifySchemaCompiler<TSchema> {
+export function validatorCompiler(normalizers: Normalizers): FastifySchemaCompiler<ObjectSchema> {
   const ajv = createAjv(normalizers)
   return ({ schema, httpPart = 'body' }) => {
     const validate = ajv.compile(schema)
@@ -52,10 +56,8 @@ function createAjv(normalizers: Normalizers): Ajv {
 
 const integerText = /^-?\d{1,15}$/
 
-function coerce(schema: TSchema, data: Record<string, unknown>): void {
-  const properties = (schema as { properties?: Record<string, { type?: string; items?: { type?: string } }> })
-    .properties
-  for (const [name, property] of Object.entries(properties ?? {})) {
+function coerce({ properties = {} }: ObjectSchema, data: Record<string, unknown>): void {
+  for (const [name, property] of Object.entries(properties)) {
     const value = data[name]
     if (value === undefined) continue
     if (property.type === 'array') {
@@ -66,17 +68,14 @@ function coerce(schema: TSchema, data: Record<string, unknown>): void {
   }
 }
 
-function coerced(type: string | undefined, value: unknown): unknown {
+function coerced(type: unknown, value: unknown): unknown {
   if (type === 'integer' && typeof value === 'string' && integerText.test(value)) return Number(value)
   if (type === 'boolean' && (value === 'true' || value === 'false')) return value === 'true'
   return value
 }
 
 function fieldErrors(validate: ValidateFunction, root: string): FieldError[] {
-  const errors = validate.errors ?? []
-  // `null` or text is an anyOf: its branches say what is wrong, the summary does not.
-  const telling = errors.filter(({ keyword, params }) => keyword !== 'anyOf' && params.type !== 'null')
-  return (telling.length > 0 ? telling : errors).slice(0, MAX_ERRORS).map((error) => fieldError(error, root))
+  return (validate.errors ?? []).slice(0, MAX_ERRORS).map((error) => fieldError(error, root))
 }
 
 function fieldError(error: ErrorObject, root: string): FieldError {
@@ -91,6 +90,8 @@ function fieldError(error: ErrorObject, root: string): FieldError {
 
 function message({ keyword, params, message = 'is not valid' }: ErrorObject): string {
   switch (keyword) {
+    case 'type':
+      return `must be ${[params.type].flat().join(' or ')}`
     case 'additionalProperties':
       return 'is not known here'
     case 'required':

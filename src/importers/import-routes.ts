@@ -1,5 +1,5 @@
 import type {} from '@fastify/swagger'
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { DomainError } from '../core/errors.ts'
 import { problems } from '../core/problem.ts'
 import type { Database } from '../database/database.ts'
@@ -22,7 +22,7 @@ export function importRoutes(deps: {
   importers: Importer[]
   /** Undefined while schedules are off, or not yet started. */
   schedule: () => ImportSchedule | undefined
-}): FastifyPluginCallbackTypebox {
+}): FastifyPluginCallbackJsonSchemaToTs {
   const { db, runner, importers, schedule } = deps
 
   function named(name: string): Importer {

@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import type { JSONSchema } from 'json-schema-to-ts'
 
 const run = {
   run_id: 1,
@@ -27,55 +27,83 @@ const generated = {
   tasks_skipped: 0,
   run_id: 1,
 }
-const time = { format: 'date-time' }
+const text = { type: 'string' } as const
+const integer = { type: 'integer' } as const
+const time = { type: 'string', format: 'date-time' } as const
+const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const
 
-export const RunSchema = Type.Object(
-  {
-    run_id: Type.Integer(),
-    importer: Type.String(),
-    trigger: Type.String({ enum: ['schedule', 'manual'] }),
-    state: Type.String({ enum: ['running', 'succeeded', 'failed'] }),
-    started_at: Type.String(time),
-    finished_at: Type.Union([Type.String(time), Type.Null()]),
-    created_count: Type.Integer(),
-    updated_count: Type.Integer(),
-    skipped_count: Type.Integer(),
-    error: Type.Union([Type.String(), Type.Null()]),
+export const RunSchema: JSONSchema = {
+  type: 'object',
+  required: [
+    'run_id',
+    'importer',
+    'trigger',
+    'state',
+    'started_at',
+    'finished_at',
+    'created_count',
+    'updated_count',
+    'skipped_count',
+    'error',
+  ],
+  properties: {
+    run_id: integer,
+    importer: text,
+    trigger: { type: 'string', enum: ['schedule', 'manual'] },
+    state: { type: 'string', enum: ['running', 'succeeded', 'failed'] },
+    started_at: time,
+    finished_at: nullableTime,
+    created_count: integer,
+    updated_count: integer,
+    skipped_count: integer,
+    error: { type: ['string', 'null'] },
   },
-  { title: 'ImportRun', examples: [run] },
-)
-export const RunListSchema = Type.Array(RunSchema, { examples: [[run]] })
+  title: 'ImportRun',
+  examples: [run],
+}
 
-const ImporterSchema = Type.Object(
-  {
-    name: Type.String(),
-    source: Type.String(),
-    interval_seconds: Type.Integer(),
-    state: Type.String({ enum: ['idle', 'running'] }),
-    next_run_at: Type.Union([Type.String(time), Type.Null()], {
-      description: 'null while schedules are off',
-    }),
-    last_run: Type.Union([RunSchema, Type.Null()]),
+export const RunListSchema: JSONSchema = { type: 'array', items: RunSchema, examples: [[run]] }
+
+const ImporterSchema: JSONSchema = {
+  type: 'object',
+  required: ['name', 'source', 'interval_seconds', 'state', 'next_run_at', 'last_run'],
+  properties: {
+    name: text,
+    source: text,
+    interval_seconds: integer,
+    state: { type: 'string', enum: ['idle', 'running'] },
+    next_run_at: { ...nullableTime, description: 'null while schedules are off' },
+    last_run: { anyOf: [RunSchema, { type: 'null' }] },
   },
-  { title: 'Importer' },
-)
-export const ImporterListSchema = Type.Array(ImporterSchema, { examples: [[importer]] })
+  title: 'Importer',
+}
+
+export const ImporterListSchema: JSONSchema = { type: 'array', items: ImporterSchema, examples: [[importer]] }
 
 /** The answer of POST /task-generator/run. */
-export const GeneratedSchema = Type.Object(
-  {
-    message: Type.String(),
-    tasks_created: Type.Integer(),
-    tasks_updated: Type.Integer(),
-    tasks_skipped: Type.Integer(),
-    run_id: Type.Integer(),
+export const GeneratedSchema: JSONSchema = {
+  type: 'object',
+  required: ['message', 'tasks_created', 'tasks_updated', 'tasks_skipped', 'run_id'],
+  properties: {
+    message: text,
+    tasks_created: integer,
+    tasks_updated: integer,
+    tasks_skipped: integer,
+    run_id: integer,
   },
-  { examples: [generated] },
-)
+  examples: [generated],
+}
 
-export const NameParams = Type.Object({ name: Type.String({ examples: ['todos'] }) })
+export const NameParams = {
+  type: 'object',
+  required: ['name'],
+  properties: { name: { type: 'string', examples: ['todos'] } },
+  additionalProperties: false,
+} as const satisfies JSONSchema
 
-export const ListRunsSchema = Type.Object(
-  { limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }) },
-  { additionalProperties: false },
-)
+export const ListRunsSchema = {
+  type: 'object',
+  required: ['limit'],
+  properties: { limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 } },
+  additionalProperties: false,
+} as const satisfies JSONSchema

@@ -1,6 +1,5 @@
 import type {} from '@fastify/swagger'
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
 import { problems } from '../../core/problem.ts'
 import type { Logger } from '../../logging/logger.ts'
@@ -17,12 +16,16 @@ import {
 import type { TaskService } from './task-service.ts'
 
 const ifMatch = {
-  headers: Type.Object({
-    'if-match': Type.Optional(
-      Type.String({ description: 'ETag of the version to change; 412 if it is another by now' }),
-    ),
-  }),
-}
+  headers: {
+    type: 'object',
+    properties: {
+      'if-match': {
+        type: 'string',
+        description: 'ETag of the version to change; 412 if it is another by now',
+      },
+    },
+  },
+} as const
 const found = { 200: TaskSchema }
 const bodyProblems = [400, 413, 415, 422]
 
@@ -30,7 +33,7 @@ export function taskRoutes(deps: {
   tasks: TaskService
   present: TaskPresenter
   log: Logger
-}): FastifyPluginCallbackTypebox {
+}): FastifyPluginCallbackJsonSchemaToTs {
   const { tasks, present, log } = deps
   return (app, _options, done) => {
     app.addHook('onRoute', (route) => {
@@ -63,7 +66,7 @@ export function taskRoutes(deps: {
           summary: 'Read a task',
           description: 'With `If-None-Match` the answer is 304 while the task has not changed.',
           params: IdParams,
-          response: { ...found, 304: Type.Null({ description: 'Not modified' }), ...problems(404, 422) },
+          response: { ...found, 304: { type: 'null', description: 'Not modified' }, ...problems(404, 422) },
         },
       },
       async (request, reply) => {
@@ -140,7 +143,7 @@ export function taskRoutes(deps: {
           summary: 'Move a task to the trash',
           params: IdParams,
           ...ifMatch,
-          response: { 204: Type.Null({ description: 'It is in the trash' }), ...problems(404, 412, 422) },
+          response: { 204: { type: 'null', description: 'It is in the trash' }, ...problems(404, 412, 422) },
         },
       },
       async (request, reply) => {

@@ -1,35 +1,42 @@
-import { type Static, Type } from 'typebox'
+import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { statuses } from './task.ts'
 
-const titleField = Type.String({
+const titleField = {
+  type: 'string',
   minLength: 1,
   maxLength: 100,
   normalize: 'trim',
   format: 'plain-text',
   description: 'Counted after trimming',
   examples: ['Prepare report'],
-})
-const descriptionField = Type.Union([Type.String({ maxLength: 10_000, format: 'plain-text' }), Type.Null()])
-const cityField = Type.Union([
-  Type.String({
-    minLength: 1,
-    maxLength: 100,
-    normalize: 'trim',
-    format: 'plain-text',
-    examples: ['Moscow'],
-  }),
-  Type.Null(),
-])
-const statusField = Type.String({
-  enum: [...statuses],
+} as const
+const descriptionField = { type: ['string', 'null'], maxLength: 10_000, format: 'plain-text' } as const
+const cityField = {
+  type: ['string', 'null'],
+  minLength: 1,
+  maxLength: 100,
+  normalize: 'trim',
+  format: 'plain-text',
+  examples: ['Moscow'],
+} as const
+const statusField = {
+  type: 'string',
+  enum: statuses,
   normalize: 'status',
   description: 'Also taken, in any letter case: New, In Progress, Completed, Failed',
-})
-const completedField = Type.Boolean({ description: 'The same as status == done' })
+} as const
+const completedField = { type: 'boolean', description: 'The same as status == done' } as const
 
-const nullable = <T extends ReturnType<typeof Type.String | typeof Type.Integer>>(schema: T) =>
-  Type.Union([schema, Type.Null()])
-const time = { format: 'date-time', examples: ['2025-12-15T12:00:31.168401Z'] }
+/** What a body may hold, whichever of it is required. */
+const fields = {
+  title: titleField,
+  description: descriptionField,
+  status: statusField,
+  completed: completedField,
+  city: cityField,
+} as const
+
+const time = { format: 'date-time', examples: ['2025-12-15T12:00:31.168401Z'] } as const
 
 const example = {
   id: 1,
@@ -47,91 +54,100 @@ const example = {
   updated_at: null,
 }
 
-export const TaskSchema = Type.Object(
-  {
-    id: Type.Integer({ minimum: 1 }),
-    title: Type.String(),
-    description: nullable(Type.String()),
-    status: Type.String({ examples: ['todo'] }),
+export const TaskSchema: JSONSchema = {
+  type: 'object',
+  required: [
+    'id',
+    'title',
+    'description',
+    'status',
+    'completed',
+    'city',
+    'weather',
+    'user_id',
+    'source',
+    'job',
+    'version',
+    'created_at',
+    'updated_at',
+  ],
+  properties: {
+    id: { type: 'integer', minimum: 1 },
+    title: { type: 'string' },
+    description: { type: ['string', 'null'] },
+    status: { type: 'string', examples: ['todo'] },
     completed: completedField,
-    city: nullable(Type.String()),
-    weather: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()]),
-    user_id: nullable(Type.Integer()),
-    source: nullable(Type.String({ description: 'The importer’s source it came from' })),
-    job: Type.Null(),
-    version: Type.Integer({ minimum: 1, description: 'Grows with each change; the ETag' }),
-    created_at: Type.String(time),
-    updated_at: nullable(Type.String(time)),
+    city: { type: ['string', 'null'] },
+    weather: { type: ['object', 'null'], additionalProperties: true },
+    user_id: { type: ['integer', 'null'] },
+    source: { type: ['string', 'null'], description: 'The importer’s source it came from' },
+    job: { type: 'null' },
+    version: { type: 'integer', minimum: 1, description: 'Grows with each change; the ETag' },
+    created_at: { type: 'string', ...time },
+    updated_at: { type: ['string', 'null'], ...time },
   },
-  {
-    title: 'Task',
-    examples: [example],
-  },
-)
+  title: 'Task',
+  examples: [example],
+}
 
-export const TaskListSchema = Type.Array(TaskSchema, { examples: [[example]] })
+export const TaskListSchema: JSONSchema = { type: 'array', items: TaskSchema, examples: [[example]] }
 
-const closed = { additionalProperties: false }
+export const CreateTaskSchema = {
+  type: 'object',
+  required: ['title'],
+  properties: fields,
+  additionalProperties: false,
+  examples: [{ title: 'Prepare report', description: 'Collect monthly data', city: 'Moscow' }],
+} as const satisfies JSONSchema
+export type CreateTask = FromSchema<typeof CreateTaskSchema>
 
-export const CreateTaskSchema = Type.Object(
-  {
-    title: titleField,
-    description: Type.Optional(descriptionField),
-    status: Type.Optional(statusField),
-    completed: Type.Optional(completedField),
-    city: Type.Optional(cityField),
-  },
-  { ...closed, examples: [{ title: 'Prepare report', description: 'Collect monthly data', city: 'Moscow' }] },
-)
-export type CreateTask = Static<typeof CreateTaskSchema>
+export const PatchTaskSchema = {
+  type: 'object',
+  properties: fields,
+  additionalProperties: false,
+  description: 'Absent: left as it is. null: cleared.',
+  examples: [{ completed: true }],
+} as const satisfies JSONSchema
+export type PatchTask = FromSchema<typeof PatchTaskSchema>
 
-export const PatchTaskSchema = Type.Object(
-  {
-    title: Type.Optional(titleField),
-    description: Type.Optional(descriptionField),
-    status: Type.Optional(statusField),
-    completed: Type.Optional(completedField),
-    city: Type.Optional(cityField),
-  },
-  { ...closed, description: 'Absent: left as it is. null: cleared.', examples: [{ completed: true }] },
-)
-export type PatchTask = Static<typeof PatchTaskSchema>
+export const PutTaskSchema = {
+  type: 'object',
+  required: ['title'],
+  properties: fields,
+  additionalProperties: false,
+  description: 'Replaces title, description, status and city; what is absent is cleared.',
+  examples: [{ title: 'Prepare report', description: null, status: 'in_progress' }],
+} as const satisfies JSONSchema
 
-export const PutTaskSchema = Type.Object(
-  {
-    title: titleField,
-    description: Type.Optional(descriptionField),
-    status: Type.Optional(statusField),
-    completed: Type.Optional(completedField),
-    city: Type.Optional(cityField),
-  },
-  {
-    ...closed,
-    description: 'Replaces title, description, status and city; what is absent is cleared.',
-    examples: [{ title: 'Prepare report', description: null, status: 'in_progress' }],
-  },
-)
+export const IdParams = {
+  type: 'object',
+  required: ['id'],
+  properties: { id: { type: 'integer', minimum: 1, maximum: 2_147_483_647, examples: [1] } },
+  additionalProperties: false,
+} as const satisfies JSONSchema
 
-export const IdParams = Type.Object({
-  id: Type.Integer({ minimum: 1, maximum: 2_147_483_647, examples: [1] }),
-})
-
-export const ListTasksSchema = Type.Object(
-  {
-    skip: Type.Integer({ minimum: 0, maximum: 2_147_483_647, default: 0 }),
-    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
-    status: Type.Optional(
-      Type.Array(statusField, { maxItems: 20, description: 'Repeat it for more than one' }),
-    ),
-    completed: Type.Optional(Type.Boolean()),
-    sort: Type.String({
+export const ListTasksSchema = {
+  type: 'object',
+  required: ['skip', 'limit', 'sort'],
+  properties: {
+    skip: { type: 'integer', minimum: 0, maximum: 2_147_483_647, default: 0 },
+    limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
+    status: {
+      type: 'array',
+      items: statusField,
+      maxItems: 20,
+      description: 'Repeat it for more than one',
+    },
+    completed: { type: 'boolean' },
+    sort: {
+      type: 'string',
       default: 'id',
       maxLength: 200,
       description:
         'Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at',
       examples: ['-created_at,id'],
-    }),
+    },
   },
-  closed,
-)
-export type ListTasks = Static<typeof ListTasksSchema>
+  additionalProperties: false,
+} as const satisfies JSONSchema
+export type ListTasks = FromSchema<typeof ListTasksSchema>

@@ -32,7 +32,7 @@ export function createTaskService(db: Queryable, onChange: () => void = () => {}
     },
     list({ status, completed, sort, skip, limit }) {
       return listTasks(db, {
-        statuses: status as Status[] | undefined,
+        statuses: status,
         completed,
         sort: sortKeys(sort),
         skip,
@@ -71,7 +71,7 @@ function complete(input: CreateTask) {
 
 /** `completed` is another way to say `status`; both in one body must agree. */
 function statusChange(input: PatchTask): { status: Status | undefined; reopen: boolean } {
-  const status = input.status as Status | undefined
+  const { status } = input
   if (status !== undefined && input.completed !== undefined && (status === 'done') !== input.completed) {
     throw validationError([{ path: 'body.completed', message: `contradicts status "${status}"` }])
   }

@@ -1,17 +1,35 @@
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import type { JSONSchema } from 'json-schema-to-ts'
 import { DomainError, errorText } from '../../core/errors.ts'
 import { PROBLEM_JSON, toProblem } from '../error-handler.ts'
 
 /** Resolves while what it looks at can be used, else rejects with the reason. */
 export type Check = () => Promise<unknown>
 
-const CheckSchema = Type.Object({
-  status: Type.String({ enum: ['up', 'down'] }),
-  error: Type.Optional(Type.String()),
-})
+const HealthySchema: JSONSchema = {
+  type: 'object',
+  required: ['status'],
+  properties: { status: { type: 'string', const: 'healthy' } },
+  examples: [{ status: 'healthy' }],
+}
 
-export function healthRoutes(checks: Record<string, Check>): FastifyPluginCallbackTypebox {
+const CheckSchema: JSONSchema = {
+  type: 'object',
+  required: ['status'],
+  properties: { status: { type: 'string', enum: ['up', 'down'] }, error: { type: 'string' } },
+}
+
+const ReadySchema: JSONSchema = {
+  type: 'object',
+  required: ['status', 'checks'],
+  properties: {
+    status: { type: 'string', const: 'ready' },
+    checks: { type: 'object', additionalProperties: CheckSchema },
+  },
+  examples: [{ status: 'ready', checks: { database: { status: 'up' } } }],
+}
+
+export function healthRoutes(checks: Record<string, Check>): FastifyPluginCallbackJsonSchemaToTs {
   return (app, _options, done) => {
     app.get(
       '/health',
@@ -20,12 +38,10 @@ export function healthRoutes(checks: Record<string, Check>): FastifyPluginCallba
           tags: ['health'],
           summary: 'Whether the process lives',
           security: [],
-          response: {
-            200: Type.Object({ status: Type.Literal('healthy') }, { examples: [{ status: 'healthy' }] }),
-          },
+          response: { 200: HealthySchema },
         },
       },
-      async () => ({ status: 'healthy' as const }),
+      async () => ({ status: 'healthy' }),
     )
     app.get(
       '/health/ready',
@@ -35,23 +51,18 @@ export function healthRoutes(checks: Record<string, Check>): FastifyPluginCallba
           summary: 'Whether requests can be served',
           description: 'While not, the answer is 503 with problem details that have the same `checks`.',
           security: [],
-          response: {
-            200: Type.Object(
-              { status: Type.Literal('ready'), checks: Type.Record(Type.String(), CheckSchema) },
-              { examples: [{ status: 'ready', checks: { database: { status: 'up' } } }] },
-            ),
-          },
+          response: { 200: ReadySchema },
         },
       },
       async (request, reply) => {
         const results = await Promise.all(Object.entries(checks).map(run))
         const down = results.filter(([, { status }]) => status === 'down').map(([name]) => name)
-        if (down.length === 0) return { status: 'ready' as const, checks: Object.fromEntries(results) }
+        if (down.length === 0) return { status: 'ready', checks: Object.fromEntries(results) }
         const problem = toProblem(new DomainError('unavailable', `Down: ${down.join(', ')}.`), request.url)
         return reply
           .code(503 as never)
           .type(PROBLEM_JSON)
-          .send({ ...problem, checks: Object.fromEntries(results) } as never)
+          .send({ ...problem, checks: Object.fromEntries(results) })
       },
     )
     done()
