@@ -8,7 +8,6 @@ CREATE TABLE events (
   data json NOT NULL,
   CONSTRAINT events_pkey PRIMARY KEY (id)
 );
-CREATE INDEX events_at ON public.events USING brin (at);
 COMMENT ON TABLE events IS 'outbox: written in the transaction of the change each row tells of; delivered in id order';
 COMMENT ON COLUMN events.user_id IS 'owner of what the event tells of; null: nobody in particular';
 

@@ -11,7 +11,7 @@ export interface Log extends Disposable {
 }
 
 /** Lines are written when so many bytes wait or a second has passed, which keeps logging off the hot path. */
-const BUFFER_BYTES = 4096
+const BUFFER_BYTES = 15 * 1024
 const FLUSH_MS = 1000
 
 /**

@@ -25,6 +25,5 @@ CREATE TABLE events (
   user_id integer,
   data json NOT NULL
 );
-CREATE INDEX events_at ON events USING brin (at);
 COMMENT ON TABLE events IS 'outbox: written in the transaction of the change each row tells of; delivered in id order';
 COMMENT ON COLUMN events.user_id IS 'owner of what the event tells of; null: nobody in particular';
