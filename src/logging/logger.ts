@@ -13,6 +13,8 @@ export interface Log extends Disposable {
 /** Lines are written when so many bytes wait or a second has passed, which keeps logging off the hot path. */
 const BUFFER_BYTES = 15 * 1024
 const FLUSH_MS = 1000
+/** What cannot be written beyond this is dropped. */
+const MAX_WAITING_BYTES = 1024 * 1024
 
 /**
  * Logs JSON lines to stdout (readable text on a terminal) and to `file`, unless that is `off`.
@@ -20,8 +22,11 @@ const FLUSH_MS = 1000
  */
 export async function openLog(options: { level: string; file: string }): Promise<Log> {
   const files: ReturnType<typeof destination>[] = []
+  const broken = new Set<unknown>()
   const open = (dest: number) => {
-    const stream = destination({ dest, sync: false, minLength: BUFFER_BYTES })
+    const stream = destination({ dest, sync: false, minLength: BUFFER_BYTES, maxLength: MAX_WAITING_BYTES })
+    // A full disk costs lines of the log, not the server. To flush it in the end would wait for room.
+    stream.on('error', () => broken.add(stream)).on('write', () => broken.delete(stream))
     files.push(stream)
     return stream
   }
@@ -55,7 +60,10 @@ export async function openLog(options: { level: string; file: string }): Promise
     flush,
     [Symbol.dispose]() {
       clearInterval(timer)
-      for (const file of files) file.flushSync()
+      for (const file of files) {
+        if (broken.has(file)) file.destroy()
+        else file.flushSync()
+      }
     },
   }
 }
