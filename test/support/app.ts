@@ -21,7 +21,7 @@ export interface TestApp extends App {
 }
 
 /** The settings of a test server: a free port, no schedules, no log file. */
-export function testConfig(settings: Record<string, string>): Config {
+function testConfig(settings: Record<string, string>): Config {
   const values = { PORT: '0', IMPORTS: 'off', LOG_FILE: 'off', LOG_LEVEL: 'debug', ...settings }
   return loadConfig({ values, fileNames: [] })
 }
