@@ -16,7 +16,7 @@ export async function serve(): Promise<number> {
     process.stderr.write(`${errorText(error)}\n`)
     return 1
   }
-  using log = await openLog({ level: config.LOG_LEVEL, file: config.LOG_FILE })
+  await using log = await openLog({ level: config.LOG_LEVEL, file: config.LOG_FILE })
   return await run(config, log)
 }
 

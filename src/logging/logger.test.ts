@@ -12,7 +12,7 @@ test('the file gets JSON lines with time and level, at the latest when the log i
   const folder = await mkdtemp(join(tmpdir(), 'taskwire-log-'))
   const file = join(folder, 'app.log')
   {
-    using log = await openLog({ level: 'info', file })
+    await using log = await openLog({ level: 'info', file })
     log.logger.info({ taskId: 1 }, 'task created')
     log.logger.debug('too fine')
     await eventually(() => existsSync(file), 'the file is there')
@@ -32,13 +32,10 @@ test.runIf(existsSync('/dev/full'))('a full disk ends neither the log nor the pr
   const logger = JSON.stringify(join(import.meta.dirname, 'logger.ts'))
   const script = `
     const { openLog } = await import(${logger})
-    const { setTimeout: delay } = await import('node:timers/promises')
     const log = await openLog({ level: 'info', file: '/dev/full' })
     for (let i = 0; i < 400; i++) log.logger.info({ i }, 'a line that finds no room')
-    log.flush()
-    await delay(100)
     log.logger.info('still here')
-    log[Symbol.dispose]()`
+    await log[Symbol.asyncDispose]()`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
     timeout: 10_000,
   })

@@ -4,7 +4,7 @@ import { errorText } from '../core/errors.ts'
 
 export type { Logger }
 
-export interface Log extends Disposable {
+export interface Log extends AsyncDisposable {
   logger: Logger
   /** Writes what is buffered, without waiting for it. */
   flush(): void
@@ -22,11 +22,9 @@ const MAX_WAITING_BYTES = 1024 * 1024
  */
 export async function openLog(options: { level: string; file: string }): Promise<Log> {
   const files: ReturnType<typeof destination>[] = []
-  const broken = new Set<unknown>()
   const open = (dest: number) => {
     const stream = destination({ dest, sync: false, minLength: BUFFER_BYTES, maxLength: MAX_WAITING_BYTES })
-    // A full disk costs lines of the log, not the server. To flush it in the end would wait for room.
-    stream.on('error', () => broken.add(stream)).on('write', () => broken.delete(stream))
+    stream.on('error', () => {}) // A full disk costs lines of the log, not the server.
     files.push(stream)
     return stream
   }
@@ -58,14 +56,20 @@ export async function openLog(options: { level: string; file: string }): Promise
   return {
     logger,
     flush,
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       clearInterval(timer)
-      for (const file of files) {
-        if (broken.has(file)) file.destroy()
-        else file.flushSync()
-      }
+      await Promise.all(files.map(close))
     },
   }
+}
+
+// Not `flushSync`: on a full disk it tries again for ever. This ends with the first error.
+async function close(file: ReturnType<typeof destination>): Promise<void> {
+  await new Promise((resolve) => {
+    file.once('close', resolve).once('error', resolve)
+    file.end()
+  })
+  file.destroy()
 }
 
 // Loaded on a terminal only: a service does not pay for it.
