@@ -89,8 +89,10 @@ test('a server out of sight that answers on the socket keeps us out', async () =
 })
 
 const nobody = { uid: 65534, gid: 65534 }
+const ORDINARY_USER = 'to act as another user takes root, and a checkout that user can read'
 const readable = isRoot && ownerCan(nobody, '-r', new URL(import.meta.url).pathname)
-test.runIf(readable)('a DATA_DIR that cannot be written', async () => {
+test('a DATA_DIR that cannot be written', async ({ skip }) => {
+  skip(!readable, ORDINARY_USER)
   const dataDir = dataFolder()
   mkdirSync(dataDir)
   const { answer } = await startProcess(dataDir, { user: nobody })
@@ -98,7 +100,8 @@ test.runIf(readable)('a DATA_DIR that cannot be written', async () => {
   expect(answer.message).toMatch(/^DATA_DIR .* is not writable by this user \(EACCES/)
 })
 
-test.runIf(readable)("another user's cluster", async () => {
+test("another user's cluster", async ({ skip }) => {
+  skip(!readable, ORDINARY_USER)
   const dataDir = dataFolder()
   mkdirSync(join(dataDir, 'postgres'), { recursive: true })
   chmodSync(dataDir, 0o777)

@@ -93,39 +93,36 @@ test('a path too long for a unix socket gets its socket elsewhere, again in the 
   expect(existsSync(third.postgres.connection.host)).toBe(false)
 })
 
-test.runIf(isRoot)(
-  'root: PostgreSQL runs as another user, who is let through to DATA_DIR alone',
-  async () => {
-    const dataDir = dataFolder()
-    mkdirSync(dataDir, { mode: 0o700 })
-    const { postgres } = await start(dataDir)
-    const { uid, gid } = statSync(join(dataDir, 'postgres'))
-    expect(uid).not.toBe(0)
-    expect(statSync(`/proc/${postgres.pid}`).uid).toBe(uid)
-    expect(statSync(dataDir)).toMatchObject({ uid: 0, gid })
-    expect(statSync(dataDir).mode & 0o777).toBe(0o710)
-  },
-)
+test('root: PostgreSQL runs as another user, who is let through to DATA_DIR alone', async ({ skip }) => {
+  skip(!isRoot, 'takes root')
+  const dataDir = dataFolder()
+  mkdirSync(dataDir, { mode: 0o700 })
+  const { postgres } = await start(dataDir)
+  const { uid, gid } = statSync(join(dataDir, 'postgres'))
+  expect(uid).not.toBe(0)
+  expect(statSync(`/proc/${postgres.pid}`).uid).toBe(uid)
+  expect(statSync(dataDir)).toMatchObject({ uid: 0, gid })
+  expect(statSync(dataDir).mode & 0o777).toBe(0o710)
+})
 
-test.runIf(isRoot)(
-  'root: below a private home the cluster is elsewhere, and nobody gains access',
-  async () => {
-    const dataDir = dataFolder(0o700)
-    const first = await start(dataDir)
-    expect(lstatSync(join(dataDir, 'postgres')).isSymbolicLink()).toBe(true)
-    expect(realpathSync(join(dataDir, 'postgres'))).toMatch(/^\/var\/lib\/taskwire\//)
-    expect(statSync(join(dataDir, '..')).mode & 0o777).toBe(0o700)
-    expect(first.lines[0]).toContain('its data are in /var/lib/taskwire/')
-    await query(first.postgres.connection, 'CREATE TABLE t AS SELECT 42 AS n')
-    await first.postgres.stop()
-    const second = await start(dataDir)
-    expect(await query(second.postgres.connection, 'SELECT n FROM t')).toEqual([{ n: 42 }])
-  },
-)
+test('root: below a private home the cluster is elsewhere, and nobody gains access', async ({ skip }) => {
+  skip(!isRoot, 'takes root')
+  const dataDir = dataFolder(0o700)
+  const first = await start(dataDir)
+  expect(lstatSync(join(dataDir, 'postgres')).isSymbolicLink()).toBe(true)
+  expect(realpathSync(join(dataDir, 'postgres'))).toMatch(/^\/var\/lib\/taskwire\//)
+  expect(statSync(join(dataDir, '..')).mode & 0o777).toBe(0o700)
+  expect(first.lines[0]).toContain('its data are in /var/lib/taskwire/')
+  await query(first.postgres.connection, 'CREATE TABLE t AS SELECT 42 AS n')
+  await first.postgres.stop()
+  const second = await start(dataDir)
+  expect(await query(second.postgres.connection, 'SELECT n FROM t')).toEqual([{ n: 42 }])
+})
 
 const nobody = { uid: 65534, gid: 65534 }
 const readable = isRoot && ownerCan(nobody, '-r', new URL(import.meta.url).pathname)
-test.runIf(readable)('an ordinary user runs it as itself', async () => {
+test('an ordinary user runs it as itself', async ({ skip }) => {
+  skip(!readable, 'to act as another user takes root, and a checkout that user can read')
   const home = join(dataFolder(0o777), '..')
   const { answer } = await startProcess(join(home, 'data'), { user: nobody })
   expect(answer.message).toBeUndefined()
