@@ -1,9 +1,11 @@
 /** How many deliveries per second to many sockets, and how late is the last one? */
 import { setImmediate as turn } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { renderEnvelope } from '../src/events/event-types.ts'
 import { storedEvent } from './lib/feed.ts'
 import { readOptions } from './lib/options.ts'
 import { openPostgres } from './lib/postgres.ts'
+import { node, startServer } from './lib/process.ts'
 import { SocketClients } from './lib/socket-clients.ts'
 import { renderers, startSocketServer } from './lib/socket-server.ts'
 import { median, percentile } from './lib/stats.ts'
@@ -45,15 +47,21 @@ printTable(
 )
 
 const latencies = await postLatencies()
+const floor = await bareLatencies()
+const latencyRow = (what: string, values: number[], target: string[]) => [
+  what,
+  ...[50, 99, 100].map((p) => `${percentile(values, p).toFixed(1)} ms`),
+  ...target,
+]
 printTable(
-  `POST /tasks to the last of ${SOCKETS} sockets' receipt, ${1000 / POSTS.everyMs} events/s, ${POSTS.count} events`,
-  ['p50', 'p99', 'max', 'target p99', 'reached'],
+  `POST to the last of ${SOCKETS} sockets' receipt, ${1000 / POSTS.everyMs} events/s, ${POSTS.count} events`,
+  ['server', 'p50', 'p99', 'max', 'target p99', 'reached'],
   [
-    [
-      ...[50, 99, 100].map((p) => `${percentile(latencies, p).toFixed(1)} ms`),
+    latencyRow('Taskwire', latencies, [
       `${POSTS.targetMs} ms`,
       verdict(percentile(latencies, 99) <= POSTS.targetMs),
-    ],
+    ]),
+    latencyRow('bare: node:http, one shared frame, no database', floor, ['', '']),
   ],
 )
 
@@ -112,8 +120,24 @@ async function postLatencies(): Promise<number[]> {
   await using folder = await temporaryFolder()
   const env = { DATABASE_URL: await postgres.createMigrated('fanout') }
   await using server = await startTaskwire(folder.path, { env })
+  return await latenciesOf(server.port)
+}
+
+/** What of it is the machine's, Node's and the receivers' own. */
+async function bareLatencies(): Promise<number[]> {
+  await using folder = await temporaryFolder()
+  await using server = await startServer({
+    command: [node, fileURLToPath(new URL('./peers/bare-broadcast.ts', import.meta.url))],
+    env: {},
+    cwd: folder.path,
+    readyPath: '/',
+  })
+  return await latenciesOf(server.port)
+}
+
+async function latenciesOf(port: number): Promise<number[]> {
   await using clients = new SocketClients()
-  await clients.connect(server.port, '/ws/tasks', SOCKETS)
-  await clients.post(server.port, 10, POSTS.everyMs)
-  return await clients.post(server.port, POSTS.count, POSTS.everyMs)
+  await clients.connect(port, '/ws/tasks', SOCKETS)
+  await clients.post(port, 10, POSTS.everyMs)
+  return await clients.post(port, POSTS.count, POSTS.everyMs)
 }

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg'
+import pg, { type Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg'
 import { endsConnection } from './sqlstate.ts'
 
 interface Lane {
@@ -43,7 +43,7 @@ export class Lanes {
     lane.inFlight++
     this.#hold(lane)
     try {
-      return await lane.client.query<R>(query)
+      return await submit<R>(lane.client, query)
     } catch (error) {
       // The server says why it hangs up before it does; meanwhile nobody else is sent there.
       if (endsConnection(error)) lane.lose(error as Error)
@@ -113,4 +113,17 @@ export class Lanes {
     this.#lanes[index] = lane
     return lane
   }
+}
+
+/** `client.query(config)` without the deep copy of `config` that it makes: 2 µs of each statement. */
+function submit<R extends QueryResultRow>(
+  client: PoolClient,
+  { name, text, values }: QueryConfig,
+): Promise<QueryResult<R>> {
+  const { promise, resolve, reject } = Promise.withResolvers<QueryResult<R>>()
+  const query = new pg.Query<R>(text, values, (error, result) =>
+    error ? reject(error) : resolve(result as QueryResult<R>),
+  )
+  client.query(Object.assign(query, { name }))
+  return promise
 }

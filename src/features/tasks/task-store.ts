@@ -1,5 +1,5 @@
 import type { Queryable } from '../../database/database.ts'
-import type { Status, TaskRow } from './task.ts'
+import { rowFromSnapshot, type Status, type TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
 
 export interface NewTask {
@@ -25,18 +25,18 @@ export type Outcome = TaskRow & { changed: boolean }
 // Every statement that changes a task inserts its event too, in one round trip and one transaction.
 
 export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow> {
-  const { rows } = await db.query<TaskRow & object>({
+  const { rows } = await db.query<{ data: TaskRow }>({
     name: 'task-insert',
+    // The row is read from its event: one column to describe and to convert instead of eleven.
     text: `
       WITH t AS (
         INSERT INTO tasks (title, description, status, city) VALUES ($1, $2, $3, $4) RETURNING *
-      ), event AS (
-        INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
       )
-      SELECT ${COLUMNS} FROM t`,
+      INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
+      RETURNING data`,
     values: [task.title, task.description, task.status, task.city],
   })
-  return rows[0]!
+  return rowFromSnapshot(rows[0]!.data)
 }
 
 export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
