@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { distance } from 'fastest-levenshtein'
 import { errorText, StartupError } from '../core/errors.ts'
 import type { Environment } from './env.ts'
+import type { Setting } from './setting.ts'
 import { type Settings, settings } from './settings.ts'
 
 /** The settings, checked, plus what follows from several of them. */
@@ -35,6 +36,9 @@ export function loadConfig(environment: Environment): Config {
     }
   }
   mistakes.push(...environment.fileNames.flatMap(misspelling))
+  if (!values.ADMIN_USERNAME !== !values.ADMIN_PASSWORD) {
+    mistakes.push('ADMIN_USERNAME and ADMIN_PASSWORD belong together; set both or none')
+  }
   if (mistakes.length > 0) throw new StartupError(mistakes.join('\n'))
   const checked = values as unknown as Settings
   const access =
@@ -46,8 +50,8 @@ export function loadConfig(environment: Environment): Config {
 export function printConfig(config: Config): string[] {
   return (Object.keys(settings) as Name[]).map((name) => {
     const value = config[name]
-    const shown = settings[name].secret && value !== undefined ? hidePassword(String(value)) : value
-    return `${name}=${shown ?? ''}`
+    const { show } = settings[name] as Setting<unknown>
+    return `${name}=${value === undefined || String(value) === '' ? '' : show(value)}`
   })
 }
 
@@ -61,15 +65,6 @@ function readValue(values: Environment['values'], name: Name): string | undefine
   } catch (error) {
     throw new Error(`cannot be read from the file in ${name}_FILE: ${errorText(error)}`)
   }
-}
-
-function hidePassword(text: string): string {
-  const parsed = new URL(text)
-  if (parsed.password) parsed.password = '***'
-  // The driver takes `?password=` too, and upstreams their keys.
-  for (const name of parsed.searchParams.keys())
-    if (/pass|secret|token|key/i.test(name)) parsed.searchParams.set(name, '***')
-  return parsed.href
 }
 
 // Other programs' names may share the .env file, so only a near miss of one of ours is a mistake.

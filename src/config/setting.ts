@@ -2,8 +2,9 @@
 export interface Setting<T> {
   readonly fallback: T
   readonly help: string
-  readonly secret: boolean
   parse(text: string): T
+  /** The value as it may be shown: without its secrets. */
+  show(value: T): string
 }
 
 interface Described<T> {
@@ -12,8 +13,13 @@ interface Described<T> {
   secret?: boolean
 }
 
-function setting<T>(described: Described<T>, parse: (text: string) => T): Setting<T> {
-  return { fallback: described.default, help: described.help, secret: described.secret ?? false, parse }
+function setting<T>(
+  described: Described<T>,
+  parse: (text: string) => T,
+  hide: (text: string) => string = () => '***',
+): Setting<T> {
+  const show = described.secret ? (value: T) => hide(String(value)) : String
+  return { fallback: described.default, help: described.help, parse, show }
 }
 
 /** A whole number within `min..max`. */
@@ -39,15 +45,20 @@ export function choice<const T extends string>(
 }
 
 /** Free text, never empty. */
-export function text(described: Described<string>): Setting<string> {
-  return setting(described, (value) => value)
+export function text<T extends string | undefined>(described: Described<T>): Setting<T | string> {
+  return setting<T | string>(described, (value) => value)
+}
+
+/** Free text that is never shown. */
+export function secret<T extends string | undefined>(described: Described<T>): Setting<T | string> {
+  return text({ ...described, secret: true })
 }
 
 /** An absolute URL of one of the `protocols`; the text is kept as given. */
 export function url<T extends string | undefined>(
   described: Described<T> & { protocols: string[]; rewrite?: (text: string) => string },
 ): Setting<T | string> {
-  return setting<T | string>(described, (given) => {
+  const parse = (given: string) => {
     const value = described.rewrite?.(given) ?? given
     const parsed = URL.canParse(value) ? new URL(value) : undefined
     if (!parsed || !described.protocols.includes(parsed.protocol)) {
@@ -57,7 +68,17 @@ export function url<T extends string | undefined>(
       )
     }
     return value
-  })
+  }
+  return setting<T | string>(described, parse, hidePassword)
+}
+
+function hidePassword(text: string): string {
+  const parsed = new URL(text)
+  if (parsed.password) parsed.password = '***'
+  // The driver takes `?password=` too, and upstreams their keys.
+  for (const name of parsed.searchParams.keys())
+    if (/pass|secret|token|key/i.test(name)) parsed.searchParams.set(name, '***')
+  return parsed.href
 }
 
 /** Words separated by commas. `parseItem` throws an Error whose message completes "NAME …". */

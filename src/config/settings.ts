@@ -1,4 +1,5 @@
-import { choice, integer, list, text, url } from './setting.ts'
+import { isIP } from 'node:net'
+import { choice, integer, list, secret, text, url } from './setting.ts'
 
 function origin(item: string): string {
   const parsed = URL.canParse(item) ? new URL(item) : undefined
@@ -14,6 +15,21 @@ function hostName(item: string): string {
     throw new Error(`must list host names without a port, such as tasks.example.com, got "${item}"`)
   }
   return item.toLowerCase()
+}
+
+function networkAddress(item: string): string {
+  const [address = '', bits, ...rest] = item.split('/')
+  const most = isIP(address) === 6 ? 128 : 32
+  const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
+  if (isIP(address) === 0 || !isRange || rest.length > 0) {
+    throw new Error(`must list IP addresses or networks such as 10.0.0.0/8, got "${item}"`)
+  }
+  return item
+}
+
+function longKey(item: string): string {
+  if (Buffer.byteLength(item) < 32) throw new Error('must have at least 32 bytes (openssl rand -hex 32)')
+  return item
 }
 
 /** Every setting of the server, by its name in the environment. The order is the order of the reference. */
@@ -32,6 +48,47 @@ export const settings = {
     default: 'auto',
     of: ['auto', 'required', 'open'],
     help: 'Who may call: required (a token), open (everybody is the local operator), auto (open on loopback only)',
+  }),
+  SECRET_KEY: list(
+    {
+      default: [],
+      secret: true,
+      help: 'Key of access and refresh tokens, at least 32 bytes; several, comma separated, to change it: the first signs, all are taken. Absent: made and kept in DATA_DIR',
+    },
+    longKey,
+  ),
+  ACCESS_TOKEN_EXPIRE_MINUTES: integer({
+    default: 30,
+    min: 1,
+    max: 1440,
+    help: 'Minutes for which an access token is valid',
+  }),
+  REFRESH_TOKEN_EXPIRE_MINUTES: integer({
+    default: 43_200,
+    min: 1,
+    max: 5_256_000,
+    help: 'Minutes after which a session that is not refreshed ends',
+  }),
+  ADMIN_USERNAME: text({ default: undefined, help: 'The first admin, made at start when there is no admin' }),
+  ADMIN_PASSWORD: secret({ default: undefined, help: 'The password of ADMIN_USERNAME' }),
+  RATE_LIMIT_PER_MINUTE: integer({
+    default: 100,
+    min: 0,
+    max: 1_000_000,
+    help: 'Requests a minute of each user, and of each address without a user; 0: no limit',
+  }),
+  TRUST_PROXY: list(
+    {
+      default: [],
+      help: 'Addresses or networks of proxies whose X-Forwarded-For is believed, comma separated',
+    },
+    networkAddress,
+  ),
+  REDIS_URL: url({
+    default: undefined,
+    protocols: ['redis:', 'rediss:'],
+    secret: true,
+    help: 'Redis for sessions and rate limits; absent: the database, and memory',
   }),
   ALLOWED_HOSTS: list(
     {

@@ -19,6 +19,7 @@ const catalogue = {
   'too-large': { status: 413, title: 'Content Too Large' },
   'upgrade-required': { status: 426, title: 'Upgrade Required' },
   'unsupported-media-type': { status: 415, title: 'Unsupported Media Type' },
+  'too-many-requests': { status: 429, title: 'Too Many Requests' },
   validation: { status: 422, title: 'Unprocessable Content' },
   upstream: { status: 502, title: 'Bad Gateway' },
   unavailable: { status: 503, title: 'Service Unavailable' },

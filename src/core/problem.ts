@@ -33,6 +33,7 @@ const descriptions: Record<number, string> = {
   413: 'The body is too large',
   415: 'The body is not application/json',
   422: 'The request is well-formed, but something in it is wrong',
+  429: 'Too many requests; `Retry-After` says when to come again',
   426: 'This address speaks another protocol',
   502: 'The upstream failed',
   503: 'The database is not available; try again shortly',
@@ -49,13 +50,14 @@ const titles: Record<number, string> = {
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
   426: 'Upgrade Required',
+  429: 'Too Many Requests',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
 }
 
-/** The documentation of problem responses, for a route's `response`; 401, 403 and 503 are always among them. */
+/** The documentation of problem responses, for a route's `response`; 401, 403, 429 and 503 are always among them. */
 export function problems(...statuses: number[]): Record<number, object> {
-  const all = [...new Set([401, 403, ...statuses, 503])].sort()
+  const all = [...new Set([401, 403, ...statuses, 429, 503])].sort()
   return Object.fromEntries(all.map((status) => [status, problem(status)]))
 }
 

@@ -1,0 +1,61 @@
+import type { Actor, Scope } from './actor.ts'
+import { DomainError } from './errors.ts'
+
+/**
+ * Who may do what; the one place where it is decided. `who`:
+ * - `owner`: whoever owns the thing, and admins
+ * - `self`: a user, about their own account
+ * - `session`: the same, but not by an API token, which must not outlive itself or open new doors
+ * - `admin`: admins
+ * The local operator may do everything that is not about an account of their own.
+ */
+const rules = {
+  'task.create': { who: 'owner', scope: 'write' },
+  'task.read': { who: 'owner', scope: 'read' },
+  'task.change': { who: 'owner', scope: 'write' },
+  'event.read': { who: 'owner', scope: 'read' },
+  'import.read': { who: 'admin', scope: 'read' },
+  'import.run': { who: 'admin', scope: 'write' },
+  'user.read': { who: 'admin', scope: 'admin' },
+  'user.change': { who: 'admin', scope: 'admin' },
+  'account.read': { who: 'self', scope: 'read' },
+  'account.change': { who: 'session', scope: 'write' },
+} as const satisfies Record<string, { who: 'owner' | 'self' | 'session' | 'admin'; scope: Scope }>
+
+export type Action = keyof typeof rules
+
+/** Something that belongs to a user, or to nobody in particular. */
+export interface Owned {
+  user_id: number | null
+}
+
+/**
+ * Throws `unauthenticated` or `forbidden` unless `actor` may do `action`, and, where a `resource` is
+ * given, do it to that.
+ */
+export function authorize(actor: Actor, action: Action, resource?: Owned): void {
+  const { who, scope } = rules[action]
+  if (actor.kind === 'operator' && (who === 'owner' || who === 'admin')) return
+  if (actor.kind !== 'user') throw unauthenticated('A token is needed.')
+  if (!actor.scopes.includes(scope)) throw forbidden(`The token lacks the scope "${scope}".`)
+  if (who === 'session' && actor.sessionId === undefined) {
+    throw forbidden('An API token cannot do this; log in.')
+  }
+  if (actor.role === 'admin') return
+  if (who === 'admin') throw forbidden('Only an admin may do this.')
+  if (resource && resource.user_id !== actor.id) throw forbidden('It belongs to somebody else.')
+}
+
+/** The only user whose things the actor may see; undefined for who may see everybody's. */
+export function ownerScope(actor: Actor): number | undefined {
+  return actor.kind === 'user' && actor.role !== 'admin' ? actor.id : undefined
+}
+
+/** 401, with the challenge of RFC 6750. */
+export function unauthenticated(detail: string): DomainError {
+  return new DomainError('unauthenticated', detail, { headers: { 'www-authenticate': 'Bearer' } })
+}
+
+function forbidden(detail: string): DomainError {
+  return new DomainError('forbidden', detail)
+}
