@@ -13,6 +13,7 @@ const benches: Record<string, URL> = {
   fanout: new URL('./fanout.ts', import.meta.url),
   import: new URL('./import.ts', import.meta.url),
   memory: new URL('./memory.ts', import.meta.url),
+  tokens: new URL('./tokens.ts', import.meta.url),
 }
 const known = Object.keys(benches)
 

@@ -4,18 +4,24 @@ import { errorText, StartupError } from './core/errors.ts'
 import { type ConnectionOptions, type Database, openDatabase } from './database/database.ts'
 import { startEmbeddedPostgres } from './database/embedded.ts'
 import { migrate } from './database/migrate.ts'
+import { purgeEvents } from './events/outbox.ts'
 import { Sockets } from './events/sockets.ts'
 import { EventStream } from './events/stream.ts'
 import { registerWebSocketRoutes } from './events/websocket-routes.ts'
+import { apiTokenRoutes, authRoutes, createAuth, setupRoutes } from './features/auth/index.ts'
 import {
   createTaskService,
   parseStatus,
+  purgeTrash,
   taskEventRenderers,
   taskPresenter,
   taskRoutes,
 } from './features/tasks/index.ts'
+import { canonicalUsername, createUserService, isUsername, userRoutes } from './features/users/index.ts'
+import { parseFormBodies } from './http/form-body.ts'
 import { healthRoutes } from './http/plugins/health.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
+import type { Vocabulary } from './http/validation.ts'
 import {
   createImportRunner,
   type Importer,
@@ -29,6 +35,8 @@ import {
 import { startBoss } from './jobs/boss.ts'
 import { startHousekeeping } from './jobs/housekeeping.ts'
 import type { Logger } from './logging/logger.ts'
+import { createRateLimiter } from './rate-limit/index.ts'
+import { openRedis } from './redis/redis.ts'
 
 /** How long the parts of a shutdown may take, in milliseconds; together below 10 s. */
 const DRAIN_MS = 5_000
@@ -50,6 +58,26 @@ export interface Core extends AsyncDisposable {
 export interface App extends AsyncDisposable {
   /** Address to reach it at, such as http://localhost:8000. */
   url: string
+  /** The single-use link to make the first admin with; undefined when none is needed. A secret. */
+  setupLink: string | undefined
+  /** Every path that is served, with its methods. */
+  routes: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+/** What the schemas of the features say beyond JSON Schema. */
+const vocabulary: Vocabulary = {
+  normalizers: {
+    trim: (text) => text.trim(),
+    lower: (text) => text.toLowerCase(),
+    status: (text) => parseStatus(text) ?? text,
+    username: canonicalUsername,
+  },
+  formats: {
+    username: {
+      is: isUsername,
+      message: 'must be 3 to 64 letters, digits, dots, hyphens and underscores',
+    },
+  },
 }
 
 /** Starts the database, embedded or not, brings its schema up to date and builds the services on it. */
@@ -91,30 +119,52 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { db, stream, importers, runner } = core
   await stream.start()
   const sockets = stack.use(new Sockets())
+  const redis = config.REDIS_URL ? stack.use(await openRedis(config.REDIS_URL, log)) : undefined
+  const auth = stack.use(
+    await createAuth({ db, log, config, redis, onRevoked: (revocation) => sockets.revoke(revocation) }),
+  )
+  const limiter =
+    config.RATE_LIMIT_PER_MINUTE > 0
+      ? createRateLimiter({ name: 'default', points: config.RATE_LIMIT_PER_MINUTE, seconds: 60, redis, log })
+      : undefined
   let schedule: ImportSchedule | undefined
 
   const present = taskPresenter(config.STATUS_LABELS)
   const tasks = createTaskService(db, () => stream.wake())
-  const http = await createHttpServer({
+  const users = createUserService(db, () => auth.revocations.check())
+  const { app: http, methodsOf } = await createHttpServer({
     config,
     log,
-    normalizers: { trim: (text) => text.trim(), status: (text) => parseStatus(text) ?? text },
+    vocabulary,
+    authenticator: auth.authenticator,
+    limiter,
     closeSockets: () => sockets.close(SOCKET_GRACE_MS),
     registerRoutes: (app) => {
       app.register(taskRoutes({ tasks, present, log }))
       app.register(importRoutes({ db, runner, importers, schedule: () => schedule }))
-      app.register(healthRoutes({ database: () => db.ping(READY_TIMEOUT_MS) }))
-      registerWebSocketRoutes(app, { stream, sockets })
+      app.register(userRoutes({ users, log }))
+      app.register(authRoutes({ auth: auth.service, parseForms: parseFormBodies }))
+      app.register(apiTokenRoutes({ apiTokens: auth.apiTokens, issueTicket: auth.gate.issueTicket, log }))
+      app.register(setupRoutes({ db, ...auth, log, parseForms: parseFormBodies }))
+      app.register(
+        healthRoutes({
+          required: { database: () => db.ping(READY_TIMEOUT_MS) },
+          optional: redis ? { redis: () => redis.ping(READY_TIMEOUT_MS) } : {},
+        }),
+      )
+      registerWebSocketRoutes(app, { stream, sockets, gate: auth.gate, log })
     },
   })
   const boss = await startBoss(core.connection, log)
   stack.defer(() => boss.stop({ graceful: true, timeout: JOB_GRACE_MS, close: true }))
   await startHousekeeping({
     boss,
-    db,
     log,
-    eventRetentionDays: config.EVENT_RETENTION_DAYS,
-    trashDays: config.TRASH_DAYS,
+    purges: {
+      events: (limit) => purgeEvents(db, config.EVENT_RETENTION_DAYS, limit),
+      trash: (limit) => purgeTrash(db, config.TRASH_DAYS, limit),
+      ...auth.purges,
+    },
   })
   stack.defer(() => drain(http))
   await http.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
@@ -124,7 +174,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     schedule = stack.use(await startImportSchedule({ boss, runner, importers, log }))
 
   const owned = stack.move()
-  return { url: urlOf(config.HOST, http), [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const url = urlOf(config.HOST, http)
+  const setupPath = await auth.setupPath()
+  return {
+    url,
+    setupLink: setupPath && url + setupPath,
+    routes: methodsOf,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 async function connectionTo(

@@ -26,6 +26,8 @@ async function run(config: Config, { logger, flush }: Log): Promise<number> {
     await using app = await startApp(config, logger)
     logger.info({ url: app.url, pid: process.pid }, `taskwire is ready at ${app.url}`)
     flush() // Who started us waits for this line.
+    // Not by the log: it is kept, and the link is a secret.
+    if (app.setupLink) process.stdout.write(setupNotice(app.setupLink))
     if (process.stdout.isTTY) process.stdout.write(banner(app.url, config))
     logger.info(`${await signal} received, stopping`)
   } catch (error) {
@@ -52,6 +54,14 @@ function nextSignal(logger: Logger): Promise<NodeJS.Signals> {
     }
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   })
+}
+
+function setupNotice(link: string): string {
+  return `
+  There is no admin yet. Make one within 30 minutes at
+    ${link}
+
+`
 }
 
 function banner(url: string, config: Config): string {

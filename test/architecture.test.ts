@@ -47,7 +47,9 @@ const levels: Record<string, number> = {
   logging: 1,
   database: 2,
   outbound: 2,
+  redis: 2,
   events: 3,
+  'rate-limit': 3,
   features: 4,
   importers: 4,
   jobs: 5,
@@ -121,7 +123,11 @@ const homes: Record<string, RegExp> = {
   'pg-boss': /^jobs\/|^importers\/schedule\.ts$/,
   undici: /^outbound\/|^cli\//,
   ws: /^events\/|^cli\//,
+  '@node-rs/argon2': /^features\/auth\//,
+  jose: /^features\/auth\//,
   commander: /^cli\//,
+  redis: /^redis\//,
+  'rate-limiter-flexible': /^rate-limit\//,
   pino: /^logging\/|^cli\//,
 }
 

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { operator } from '../../src/core/actor.ts'
 import { channels } from '../../src/events/event-types.ts'
 import { Sockets } from '../../src/events/sockets.ts'
 import { EventStream } from '../../src/events/stream.ts'
@@ -28,7 +29,7 @@ export async function startSocketServer() {
   const server = createServer().on('upgrade', async (request, wire, head) => {
     const subscription = request.url === '/stream' ? await stream.subscribe(types) : undefined
     upgrades.handleUpgrade(request, wire, head, (socket) => {
-      if (subscription) sockets.add(socket, wire, subscription)
+      if (subscription) sockets.add(socket, wire)(operator, subscription)
       else plain.add(socket.on('close', () => plain.delete(socket)))
     })
   })

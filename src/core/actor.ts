@@ -9,6 +9,8 @@ export interface UserActor {
   readonly role: Role
   /** What the credential allows; an access token allows all that the role does. */
   readonly scopes: readonly Scope[]
+  /** The user's token epoch at the time. */
+  readonly epoch: number
   /** The session whose access token it is; undefined for an API token. */
   readonly sessionId?: string
   /** The API token it is; undefined for an access token. */
@@ -21,7 +23,22 @@ export type Actor = { readonly kind: 'anonymous' } | { readonly kind: 'operator'
 export const anonymous: Actor = { kind: 'anonymous' }
 export const operator: Actor = { kind: 'operator' }
 
-/** The actor's name for the log. */
-export function actorName(actor: Actor): string {
-  return actor.kind === 'user' ? actor.username : actor.kind
+/** Who did it, by which request: what every line of the log about a change begins with. */
+export function caller({ id, actor }: { id: string; actor: Actor }): { reqId: string; user: string } {
+  return { reqId: id, user: actor.kind === 'user' ? actor.username : actor.kind }
+}
+
+/** Credentials of a user that are no longer honoured: of one session, of one API token, or of all earlier epochs. */
+export interface Revocation {
+  userId: number
+  sessionId?: string | null
+  tokenId?: number | null
+  epoch?: number | null
+}
+
+export function isRevoked(actor: UserActor, { userId, sessionId, tokenId, epoch }: Revocation): boolean {
+  if (actor.id !== userId) return false
+  if (sessionId != null) return actor.sessionId === sessionId
+  if (tokenId != null) return actor.tokenId === tokenId
+  return epoch != null && actor.epoch < epoch
 }

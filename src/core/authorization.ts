@@ -37,18 +37,23 @@ export function authorize(actor: Actor, action: Action, resource?: Owned): void 
   const { who, scope } = rules[action]
   if (actor.kind === 'operator' && (who === 'owner' || who === 'admin')) return
   if (actor.kind !== 'user') throw unauthenticated('A token is needed.')
+  if (who === 'admin' && actor.role !== 'admin') throw forbidden('Only an admin may do this.')
   if (!actor.scopes.includes(scope)) throw forbidden(`The token lacks the scope "${scope}".`)
   if (who === 'session' && actor.sessionId === undefined) {
     throw forbidden('An API token cannot do this; log in.')
   }
   if (actor.role === 'admin') return
-  if (who === 'admin') throw forbidden('Only an admin may do this.')
   if (resource && resource.user_id !== actor.id) throw forbidden('It belongs to somebody else.')
 }
 
 /** The only user whose things the actor may see; undefined for who may see everybody's. */
 export function ownerScope(actor: Actor): number | undefined {
   return actor.kind === 'user' && actor.role !== 'admin' ? actor.id : undefined
+}
+
+/** The token of an Authorization header of the scheme Bearer (RFC 6750); undefined for any other. */
+export function bearerToken(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : /^bearer +(\S+) *$/i.exec(header)?.[1]
 }
 
 /** 401, with the challenge of RFC 6750. */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { frameReader } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
+import { operator } from '../core/actor.ts'
 import { textFrame } from './frame.ts'
 import { type SocketLimits, Sockets } from './sockets.ts'
 import type { Sink, Subscription } from './stream.ts'
@@ -42,7 +43,7 @@ const port = () => (server.address() as AddressInfo).port
 
 function serve(limits: SocketLimits): void {
   sockets = new Sockets(limits)
-  wss.on('connection', (socket, request) => sockets.add(socket, request.socket, stream.subscribe()))
+  wss.on('connection', (socket, request) => sockets.add(socket, request.socket)(operator, stream.subscribe()))
 }
 
 beforeEach(async () => {

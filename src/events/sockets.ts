@@ -1,10 +1,17 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import { type Actor, isRevoked, type Revocation } from '../core/actor.ts'
 import type { Subscription } from './stream.ts'
 
-/** RFC 6455 section 7.4.1, and our own codes. */
-const GOING_AWAY = 1001
-const TOO_SLOW = 4413
+/** Why a socket is closed: RFC 6455, section 7.4.1, and codes of our own. */
+export const closeCodes = {
+  goingAway: 1001,
+  tryAgainLater: 1013,
+  notAuthenticated: 4401,
+  notAllowed: 4403,
+  authTimeout: 4408,
+  tooSlow: 4413,
+} as const
 
 const PING_MS = 25_000
 const DEAD_MS = 45_000
@@ -16,7 +23,9 @@ interface Client {
   socket: WebSocket
   /** The connection under `socket`: frames that many share are written to it as they are. */
   wire: Duplex
-  subscription: Subscription
+  /** Whom it was admitted for; undefined until it is. */
+  actor: Actor | undefined
+  subscription: Subscription | undefined
   lastHeard: number
   lastPing: number
 }
@@ -49,10 +58,20 @@ export class Sockets implements AsyncDisposable {
     return this.#clients.size
   }
 
-  /** Delivers `subscription` to `socket` until one of them ends. */
-  add(socket: WebSocket, wire: Duplex, subscription: Subscription): void {
+  /**
+   * Keeps `socket` alive, and delivers nothing to it until it is admitted: the function returned does
+   * so, for `actor` and until the subscription or the socket ends.
+   */
+  add(socket: WebSocket, wire: Duplex): (actor: Actor, subscription: Subscription) => void {
     const now = Date.now()
-    const client: Client = { socket, wire, subscription, lastHeard: now, lastPing: now }
+    const client: Client = {
+      socket,
+      wire,
+      actor: undefined,
+      subscription: undefined,
+      lastHeard: now,
+      lastPing: now,
+    }
     const heard = () => {
       client.lastHeard = Date.now()
     }
@@ -61,8 +80,22 @@ export class Sockets implements AsyncDisposable {
     socket.on('close', () => this.#remove(client))
     socket.on('error', () => {}) // 'close' follows.
     this.#clients.add(client)
-    if (this.#graceMs === undefined) subscription.open((frames) => this.#deliver(client, frames))
-    else sendAway(client, this.#graceMs)
+    if (this.#graceMs !== undefined) sendAway(client, this.#graceMs)
+    return (actor, subscription) => {
+      if (!this.#clients.has(client) || this.#graceMs !== undefined) return subscription.close()
+      client.actor = actor
+      client.subscription = subscription
+      subscription.open((frames) => this.#deliver(client, frames))
+    }
+  }
+
+  /** Closes the sockets of a credential that is no longer valid. */
+  revoke(revocation: Revocation): void {
+    for (const { actor, socket } of this.#clients) {
+      if (actor?.kind === 'user' && isRevoked(actor, revocation)) {
+        socket.close(closeCodes.notAuthenticated, 'no longer authenticated')
+      }
+    }
   }
 
   /** Tells every client that the server goes away, and waits for their answers up to `graceMs`. */
@@ -88,15 +121,15 @@ export class Sockets implements AsyncDisposable {
     if (client.socket.readyState !== client.socket.OPEN) return
     if (client.wire.writableLength + frames.length > this.#maxUnsentBytes && client.wire.writableLength > 0) {
       // It stays among the clients until its connection ends: it may never read the close frame.
-      client.subscription.close()
-      client.socket.close(TOO_SLOW, 'too slow')
+      client.subscription?.close()
+      client.socket.close(closeCodes.tooSlow, 'too slow')
     } else {
       client.wire.write(frames)
     }
   }
 
   #remove(client: Client): void {
-    client.subscription.close()
+    client.subscription?.close()
     this.#clients.delete(client)
   }
 
@@ -114,7 +147,7 @@ export class Sockets implements AsyncDisposable {
 }
 
 function sendAway({ socket }: Client, graceMs: number): void {
-  socket.close(GOING_AWAY, 'server going away')
+  socket.close(closeCodes.goingAway, 'server going away')
   const timer = setTimeout(() => socket.terminate(), graceMs)
   socket.once('close', () => clearTimeout(timer))
 }

@@ -15,14 +15,21 @@ export interface Subscription {
   close(): void
 }
 
+/** Which events a reader gets. */
+interface Filter {
+  types: ReadonlySet<EventType>
+  /** undefined: of everybody's things, and of nobody's. */
+  owner: number | undefined
+}
+
 interface Frame {
   id: number
   type: EventType
+  userId: number | null
   bytes: Buffer
 }
 
-interface Subscriber {
-  types: ReadonlySet<EventType>
+interface Subscriber extends Filter {
   /** Events it must not get, since they were there before it came; undefined once all have passed. */
   skip: Set<number> | undefined
   /** While undefined, frames wait in `early`. */
@@ -57,12 +64,13 @@ export class EventStream implements AsyncDisposable {
 
   /**
    * A place in the stream that begins now: it gets every event that becomes visible from some moment
-   * before this resolves, and none that was visible when it was called. Share one `types` set among
-   * all subscribers of a channel: they then share the joined frames as well.
+   * before this resolves, and none that was visible when it was called. With an `owner` it gets only
+   * the events of this user's things. Share one `types` set among all readers of a channel: they then
+   * share frames too.
    */
-  async subscribe(types: ReadonlySet<EventType>): Promise<Subscription> {
+  async subscribe(types: ReadonlySet<EventType>, owner?: number): Promise<Subscription> {
     await this.#relay.activate()
-    const subscriber: Subscriber = { types, skip: new Set(), sink: undefined, early: [] }
+    const subscriber: Subscriber = { types, owner, skip: new Set(), sink: undefined, early: [] }
     // From here on nothing is missed; what is visible already is taken out again.
     this.#subscribers.add(subscriber)
     try {
@@ -75,7 +83,7 @@ export class EventStream implements AsyncDisposable {
     }
     return {
       open(sink) {
-        for (const { type, bytes } of subscriber.early.splice(0)) if (types.has(type)) sink(bytes)
+        for (const frame of subscriber.early.splice(0)) if (isFor(frame, subscriber)) sink(frame.bytes)
         subscriber.sink = sink
       },
       close: () => this.#remove(subscriber),
@@ -94,15 +102,14 @@ export class EventStream implements AsyncDisposable {
     // A copy: who comes while this waits has its place behind all these events.
     const subscribers = [...this.#subscribers]
     for (const frames of portions(events.map((event) => this.#render(event)))) {
-      const joined = new Map<ReadonlySet<EventType>, Buffer>()
+      const joined = new JoinedFrames(frames)
       let written = 0
       for (const subscriber of subscribers) {
         if (!this.#subscribers.has(subscriber)) continue
         if (subscriber.skip || !subscriber.sink) {
           deliverOneByOne(subscriber, frames)
         } else {
-          const bytes = joined.get(subscriber.types) ?? join(frames, subscriber.types)
-          joined.set(subscriber.types, bytes)
+          const bytes = joined.for(subscriber)
           if (bytes.length > 0) subscriber.sink(bytes)
         }
         if (++written % FAN_OUT_SLICE === 0) await yieldToOthers()
@@ -112,10 +119,41 @@ export class EventStream implements AsyncDisposable {
   }
 
   #render(event: StoredEvent): Frame {
+    const { id, type, user_id: userId } = event
     // Of a later version on the same database: nobody here reads its type.
-    if (!Object.hasOwn(this.#renderers, event.type))
-      return { id: event.id, type: event.type, bytes: Buffer.alloc(0) }
-    return { id: event.id, type: event.type, bytes: textFrame(renderEnvelope(event, this.#renderers)) }
+    if (!Object.hasOwn(this.#renderers, type)) return { id, type, userId, bytes: NOTHING }
+    return { id, type, userId, bytes: textFrame(renderEnvelope(event, this.#renderers)) }
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+function isFor({ type, userId }: Frame, { types, owner }: Filter): boolean {
+  return types.has(type) && (owner === undefined || owner === userId)
+}
+
+/** The frames of a portion, joined once for each kind of reader. */
+class JoinedFrames {
+  readonly #frames: readonly Frame[]
+  readonly #owners: ReadonlySet<number | null>
+  readonly #joined = new Map<ReadonlySet<EventType>, Map<number | undefined, Buffer>>()
+
+  constructor(frames: readonly Frame[]) {
+    this.#frames = frames
+    this.#owners = new Set(frames.map(({ userId }) => userId))
+  }
+
+  for(filter: Filter): Buffer {
+    if (filter.owner !== undefined && !this.#owners.has(filter.owner)) return NOTHING
+    const byOwner = this.#joined.get(filter.types) ?? new Map<number | undefined, Buffer>()
+    const bytes = byOwner.get(filter.owner) ?? this.#join(filter)
+    this.#joined.set(filter.types, byOwner.set(filter.owner, bytes))
+    return bytes
+  }
+
+  #join(filter: Filter): Buffer {
+    const wanted = this.#frames.filter((frame) => isFor(frame, filter))
+    return wanted.length === 1 ? wanted[0]!.bytes : Buffer.concat(wanted.map(({ bytes }) => bytes))
   }
 }
 
@@ -125,15 +163,10 @@ function deliverOneByOne(subscriber: Subscriber, frames: readonly Frame[]): void
       if (subscriber.skip.size === 0) subscriber.skip = undefined
     } else if (!subscriber.sink) {
       subscriber.early.push(frame)
-    } else if (subscriber.types.has(frame.type)) {
+    } else if (isFor(frame, subscriber)) {
       subscriber.sink(frame.bytes)
     }
   }
-}
-
-function join(frames: readonly Frame[], types: ReadonlySet<EventType>): Buffer {
-  const wanted = frames.filter(({ type }) => types.has(type))
-  return wanted.length === 1 ? wanted[0]!.bytes : Buffer.concat(wanted.map(({ bytes }) => bytes))
 }
 
 function* portions(frames: readonly Frame[]): Generator<readonly Frame[]> {

@@ -1,11 +1,14 @@
 import type {} from '@fastify/swagger'
 import type {} from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { bearerToken, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import { problems } from '../core/problem.ts'
+import type { Logger } from '../logging/logger.ts'
+import { firstToken, type Gate, type Place, refuse, takePlace } from './admission.ts'
 import { channels, EnvelopeSchema, type EventType } from './event-types.ts'
 import type { Sockets } from './sockets.ts'
-import type { EventStream, Subscription } from './stream.ts'
+import type { EventStream } from './stream.ts'
 
 /** One set a channel, shared by its subscribers. */
 const paths: Record<string, { types: ReadonlySet<EventType>; tells: string }> = {
@@ -13,11 +16,26 @@ const paths: Record<string, { types: ReadonlySet<EventType>; tells: string }> = 
   '/ws/tasks': { types: new Set(channels.tasks), tells: 'tasks and background runs' },
 }
 
+const TicketQuery = {
+  type: 'object',
+  properties: {
+    ticket: {
+      type: 'string',
+      maxLength: 200,
+      description: 'Single-use, of POST /auth/ticket: browsers cannot send an Authorization header',
+    },
+  },
+  additionalProperties: false,
+} as const
+
 export function registerWebSocketRoutes(
   app: FastifyInstance,
-  { stream, sockets }: { stream: EventStream; sockets: Sockets },
+  deps: { stream: EventStream; sockets: Sockets; gate: Gate; log: Logger },
 ): void {
-  const subscriptions = new WeakMap<FastifyRequest['raw'], Subscription>()
+  const { stream, sockets, gate, log } = deps
+  /** What came of each handshake: a place, or why there is none; nothing for who has yet to say who they are. */
+  const arrivals = new WeakMap<FastifyRequest['raw'], { place: Place } | { error: unknown }>()
+
   for (const [url, { types, tells }] of Object.entries(paths)) {
     app.route({
       method: 'GET',
@@ -26,26 +44,63 @@ export function registerWebSocketRoutes(
         tags: ['events'],
         summary: `WebSocket: ${tells}`,
         description:
-          'Each message is one event, as in the example of 101. Nothing is sent before the first event.',
-        response: { 101: EnvelopeSchema, ...problems(426) },
+          'Each message is one event, as in the example of 101. Nothing is sent before the first event. Where a token is needed, it comes in the Authorization header, as a `ticket`, or in a first message `{"type":"auth","token":"…"}` within 10 s. Close codes: 4401 not (or no longer) authenticated, 4403 not allowed, 4408 no authentication in time, 4413 too slow, 1001 server going away.',
+        querystring: TicketQuery,
+        response: { 101: EnvelopeSchema, ...problems(422, 426) },
       },
       // The place in the stream is taken before the handshake is answered: whatever a client causes
       // after it sees the socket open reaches it.
       preValidation: async (request) => {
         if (!request.ws) return
-        const subscription = await stream.subscribe(types)
-        subscriptions.set(request.raw, subscription)
-        request.raw.socket.once('close', subscription.close)
-        if (request.raw.socket.destroyed) subscription.close()
+        const { ticket } = request.query as { ticket?: unknown }
+        if (typeof ticket === 'string') {
+          // A page cannot see why a handshake fails, so it learns from the close code.
+          const arrival = await takePlace(stream, gate, types, () => gate.redeem(ticket, request.ip)).then(
+            (place) => ({ place }),
+            (error: unknown) => ({ error }),
+          )
+          arrivals.set(request.raw, arrival)
+        } else if (request.actor.kind !== 'anonymous') {
+          const place = await takePlace(stream, gate, types, async () => {
+            const token = bearerToken(request.headers.authorization)
+            return token === undefined ? request.actor : gate.authenticate(token, request.ip)
+          })
+          arrivals.set(request.raw, { place })
+        }
+        const arrival = arrivals.get(request.raw)
+        if (!arrival || !('place' in arrival)) return
+        request.raw.socket.once('close', arrival.place.subscription.close)
+        if (request.raw.socket.destroyed) arrival.place.subscription.close()
       },
-      handler: async () => {
+      handler: async ({ actor }) => {
+        if (actor.kind === 'anonymous') throw unauthenticated('A token is needed.')
         throw new DomainError('upgrade-required', 'This address speaks WebSocket only.', {
           headers: { upgrade: 'websocket', connection: 'Upgrade' },
         })
       },
-      wsHandler: (socket, request) => {
-        sockets.add(socket, request.raw.socket, subscriptions.get(request.raw)!)
+      wsHandler: async (socket, request) => {
+        const admit = sockets.add(socket, request.raw.socket)
+        try {
+          const { place } = settled(arrivals.get(request.raw)) ?? {
+            place: await takePlace(stream, gate, types, async () =>
+              gate.authenticate(await firstToken(socket), request.ip),
+            ),
+          }
+          if (gate.revokedSince(place.mark, place.actor)) {
+            place.subscription.close()
+            throw unauthenticated('The token is no longer valid.')
+          }
+          admit(place.actor, place.subscription)
+        } catch (error) {
+          log.debug({ reqId: request.id, err: error }, 'socket refused')
+          refuse(socket, error)
+        }
       },
     })
   }
+}
+
+function settled(arrival: { place: Place } | { error: unknown } | undefined): { place: Place } | undefined {
+  if (arrival && 'error' in arrival) throw arrival.error
+  return arrival
 }

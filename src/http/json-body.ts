@@ -12,7 +12,10 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Bodies are JSON only. An empty body is no body: routes that need one say so in their schema. */
+/**
+ * Bodies are JSON only, unless a scope adds a parser of its own. An empty body is no body: routes that
+ * need one say so in their schema.
+ */
 export function parseJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()

@@ -1,11 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { tidyDocument } from './openapi-document.ts'
+import { servePages } from './plugins/security-headers.ts'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
@@ -22,13 +22,20 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
         license: { name: 'MIT', identifier: 'MIT' },
       },
       tags: [
+        { name: 'auth', description: 'Register, log in, sessions, API tokens' },
         { name: 'tasks', description: 'Create, read, change and delete tasks' },
         { name: 'events', description: 'Every change as it is committed' },
         { name: 'importers', description: 'Background imports and their history' },
+        { name: 'users', description: 'For admins' },
         { name: 'health', description: 'For load balancers and operators' },
       ],
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-      security: [{ bearer: [] }, {}],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          password: { type: 'oauth2', flows: { password: { tokenUrl: '/auth/login', scopes: {} } } },
+        },
+      },
+      security: [{ bearer: [] }, { password: [] }, {}],
     },
     transformObject: (given) => tidyDocument('openapiObject' in given ? { ...given.openapiObject } : {}),
     transform: ({ schema, url }) => ({ schema, url: url === '/' ? url : url.replace(/\/$/, '') }),
@@ -41,6 +48,7 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   for (const routePrefix of ['/docs', '/swagger']) {
     // In a scope of its own: the plugin decorates the instance, which can be done only once.
     await app.register(async (scope) => {
+      servePages(scope, DOCS_POLICY)
       await scope.register(swaggerUi, {
         routePrefix,
         logo: { type: 'image/svg+xml', content: LOGO, href: '/' },
@@ -49,19 +57,38 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
       })
     })
   }
-  const redocBundle = fileURLToPath(import.meta.resolve('redoc/bundles/redoc.standalone.js'))
-  await app.register(fastifyStatic, { root: dirname(redocBundle), serve: false })
-  app.get('/redoc', { schema: { hide: true } }, async (_request, reply) =>
-    // Redoc asks its maker's host for a logo; the policy keeps the page to this server.
-    reply
-      .header('content-security-policy', "default-src 'self' 'unsafe-inline' blob: data:")
-      .type('text/html; charset=utf-8')
-      .send(REDOC_PAGE),
-  )
-  app.get('/redoc/redoc.standalone.js', { schema: { hide: true } }, async (_request, reply) =>
-    reply.sendFile('redoc.standalone.js', { maxAge: '1d' }),
-  )
+  await app.register(async (scope) => {
+    servePages(scope, DOCS_POLICY)
+    scope.get('/redoc', { schema: { hide: true } }, async (_request, reply) =>
+      reply.type('text/html; charset=utf-8').send(REDOC_PAGE),
+    )
+    scope.get('/redoc/redoc.standalone.js', { schema: { hide: true } }, async (_request, reply) =>
+      reply
+        .type('text/javascript; charset=utf-8')
+        .header('cache-control', 'public, max-age=86400')
+        .send(await redocScript()),
+    )
+  })
 }
+
+/** Redoc shows a logo from its maker's host, unless it cannot be loaded; the empty address cannot. */
+async function redocScript(): Promise<string> {
+  const bundle = fileURLToPath(import.meta.resolve('redoc/bundles/redoc.standalone.js'))
+  return (await readFile(bundle, 'utf8')).replace('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,')
+}
+
+// Swagger UI and Redoc put style elements into the page; Redoc searches in a worker it makes of a blob.
+const DOCS_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  'worker-src blob:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 
 const LOGO = Buffer.from(
   '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40"><text x="2" y="28" fill="#fff" font-family="sans-serif" font-size="26" font-weight="600">taskwire</text></svg>',

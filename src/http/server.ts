@@ -6,42 +6,70 @@ import { fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { DomainError } from '../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
+import type { RateLimiter } from '../rate-limit/index.ts'
 import { errorHandler, PROBLEM_JSON, toProblem } from './error-handler.ts'
 import { parseJsonBodies } from './json-body.ts'
 import { registerDocs, registerOpenApi } from './openapi.ts'
-import { registerAccess } from './plugins/access.ts'
+import { type Authenticator, registerAccess, registerRefusals } from './plugins/access.ts'
 import { registerMethods } from './plugins/methods.ts'
-import { type Normalizers, validatorCompiler } from './validation.ts'
+import { registerRateLimit } from './plugins/rate-limit.ts'
+import { registerSecurityHeaders, setSecurityHeaders } from './plugins/security-headers.ts'
+import { type Vocabulary, validatorCompiler } from './validation.ts'
 
 const BODY_LIMIT = 1024 * 1024
 const MAX_INBOUND_MESSAGE = 64 * 1024
 const REQUEST_TIMEOUT_MS = 60_000
-const EXPOSED_HEADERS = ['etag', 'link', 'location', 'x-request-id', 'x-total-count']
+const CORS_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+const CORS_REQUEST_HEADERS = [
+  'authorization',
+  'content-type',
+  'idempotency-key',
+  'if-match',
+  'if-none-match',
+  'last-event-id',
+  'x-request-id',
+]
+const CORS_EXPOSED_HEADERS = [
+  'etag',
+  'link',
+  'location',
+  'ratelimit',
+  'ratelimit-policy',
+  'retry-after',
+  'x-request-id',
+  'x-total-count',
+]
 
-export type HttpServer = Awaited<ReturnType<typeof createHttpServer>>
+export type HttpServer = Awaited<ReturnType<typeof createHttpServer>>['app']
 
 /** The HTTP server with everything that concerns all routes; `registerRoutes` adds the features' own. */
 export async function createHttpServer(options: {
   config: Config
   log: Logger
-  normalizers: Normalizers
+  vocabulary: Vocabulary
+  authenticator: Authenticator
+  /** undefined: nothing is limited. */
+  limiter: RateLimiter | undefined
   /** Ends the WebSockets when the server closes. */
   closeSockets: () => Promise<void>
   registerRoutes: (app: ReturnType<typeof bareServer>) => void
 }) {
-  const { config, log, normalizers, closeSockets, registerRoutes } = options
-  const app = bareServer(log)
-  app.setValidatorCompiler(validatorCompiler(normalizers))
+  const { config, log, vocabulary, authenticator, limiter, closeSockets, registerRoutes } = options
+  const app = bareServer(log, config.TRUST_PROXY)
+  app.setValidatorCompiler(validatorCompiler(vocabulary))
   // Answers are built by our own presenters; schemas of answers are documentation. For a list of 100
   // rows JSON.stringify is also the faster of the two.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.setErrorHandler(errorHandler(log))
   parseJsonBodies(app)
+  registerSecurityHeaders(app)
 
+  // Without credentials mode: a token is sent by the page itself, there are no cookies.
   const sharing = {
     origin: config.CORS_ORIGINS,
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: EXPOSED_HEADERS,
+    methods: CORS_METHODS,
+    allowedHeaders: CORS_REQUEST_HEADERS,
+    exposedHeaders: CORS_EXPOSED_HEADERS,
     maxAge: 600,
   }
   const delegator: FastifyCorsOptionsDelegateCallback = ({ method, headers }, done) => {
@@ -60,18 +88,22 @@ export async function createHttpServer(options: {
     const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1'
     done(lacksHost ? new DomainError('bad-request', 'The Host header is missing.') : undefined)
   })
-  registerMethods(app)
-  registerAccess(app, config)
+  const methodsOf = registerMethods(app)
+  registerAccess(app, config, authenticator)
+  registerRateLimit(app, { limiter })
+  registerRefusals(app)
   await registerOpenApi(app)
   registerRoutes(app)
   await registerDocs(app)
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
-  return app
+  return { app, methodsOf }
 }
 
-function bareServer(log: Logger) {
+/** Without hooks, parsers and routes; of `trustedProxies`, addresses or networks, X-Forwarded-* is believed. */
+export function bareServer(log: Logger, trustedProxies: string[]) {
   return fastify({
     logger: false,
+    trustProxy: trustedProxies.length > 0 && trustedProxies,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Until the last connection is closed, what comes on it is still answered.
@@ -87,6 +119,7 @@ function bareServer(log: Logger) {
     genReqId: requestIds(),
     requestIdHeader: false,
     frameworkErrors: (error, request, reply) => {
+      setSecurityHeaders(request, reply as never)
       errorHandler(log)(error, request, reply as never)
     },
     clientErrorHandler: (error, socket) => {

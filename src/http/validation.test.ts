@@ -3,8 +3,8 @@ import { DomainError, type FieldError } from '../core/errors.ts'
 import { validatorCompiler } from './validation.ts'
 
 const compiler = validatorCompiler({
-  trim: (text) => text.trim(),
-  upper: (text) => text.toUpperCase(),
+  normalizers: { trim: (text) => text.trim(), upper: (text) => text.toUpperCase() },
+  formats: { even: { is: (text) => text.length % 2 === 0, message: 'must have an even length' } },
 })
 type Part = 'querystring' | 'params' | 'body' | 'headers'
 
@@ -140,6 +140,17 @@ test('every mistake is named, in words, by its path', () => {
   ])
   expect(errorsOf('body', Body, { title: 'ok', text: '\ud800' })).toHaveLength(1)
   expect(errorsOf('body', Body, null)).toEqual([{ path: 'body', message: 'must be object' }])
+})
+
+test('a format of a feature’s own is told in its own words', () => {
+  const Body = closed({ pair: { type: 'string', format: 'even' }, id: { type: 'string', format: 'uuid' } })
+  expect(errorsOf('body', Body, { pair: 'abc', id: '7' })).toEqual([
+    { path: 'body.pair', message: 'must have an even length' },
+    { path: 'body.id', message: 'must be a UUID' },
+  ])
+  expect(
+    check('body', Body, { pair: 'ab', id: '7c9e6679-7425-40de-944b-e07fc1f90ae7' }).error,
+  ).toBeUndefined()
 })
 
 test('a flood of mistakes is cut, and so are endless names', () => {

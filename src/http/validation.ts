@@ -3,8 +3,25 @@ import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import type { FastifySchemaCompiler } from 'fastify'
 import { type FieldError, validationError } from '../core/errors.ts'
 
-/** Puts text into its canonical form before it is checked; by the schema keyword `normalize`. */
-export type Normalizers = Record<string, (text: string) => string>
+/** What schemas may say beyond JSON Schema. */
+export interface Vocabulary {
+  /** Put text into its canonical form before it is checked; by the keyword `normalize`. */
+  normalizers: Record<string, (text: string) => string>
+  /** By the keyword `format`; `message` completes the path of what is not of the format. */
+  formats: Record<string, { is: (text: string) => boolean; message: string }>
+}
+
+const ownFormats: Vocabulary['formats'] = {
+  'plain-text': {
+    is: (text) => !text.includes('\0') && text.isWellFormed(),
+    message: 'must not contain NUL or half a surrogate pair',
+  },
+  uuid: {
+    is: (text) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text),
+    message: 'must be a UUID',
+  },
+  'date-time': { is: () => true, message: 'is only in answers' },
+}
 
 /** What of a schema is of interest here; Ajv sees to the rest. */
 interface ObjectSchema {
@@ -23,23 +40,23 @@ const roots: Record<string, string> = {
  * Validation by JSON Schema, without type coercion: a body says what it means. Query and path are
  * text by nature, so exactly-written numbers and booleans in them become values first.
  */
-export function validatorCompiler(normalizers: Normalizers): FastifySchemaCompiler<ObjectSchema> {
-  const ajv = createAjv(normalizers)
+export function validatorCompiler(vocabulary: Vocabulary): FastifySchemaCompiler<ObjectSchema> {
+  const formats = { ...ownFormats, ...vocabulary.formats }
+  const ajv = createAjv(vocabulary.normalizers, formats)
   return ({ schema, httpPart = 'body' }) => {
     const validate = ajv.compile(schema)
     const fromText = httpPart === 'querystring' || httpPart === 'params'
     return (data: unknown) => {
       if (fromText) coerce(schema, data as Record<string, unknown>)
       if (validate(data)) return { value: data }
-      return { error: validationError(fieldErrors(validate, roots[httpPart] ?? httpPart)) }
+      return { error: validationError(fieldErrors(validate, roots[httpPart] ?? httpPart, formats)) }
     }
   }
 }
 
-function createAjv(normalizers: Normalizers): Ajv {
+function createAjv(normalizers: Vocabulary['normalizers'], formats: Vocabulary['formats']): Ajv {
   const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: true, allowUnionTypes: true })
-  ajv.addFormat('date-time', true) // Only in answers.
-  ajv.addFormat('plain-text', (text) => !text.includes('\0') && text.isWellFormed())
+  for (const [name, { is }] of Object.entries(formats)) ajv.addFormat(name, is)
   ajv.addKeyword({
     keyword: 'normalize',
     schemaType: 'string',
@@ -74,21 +91,24 @@ function coerced(type: unknown, value: unknown): unknown {
   return value
 }
 
-function fieldErrors(validate: ValidateFunction, root: string): FieldError[] {
-  return (validate.errors ?? []).slice(0, MAX_ERRORS).map((error) => fieldError(error, root))
+function fieldErrors(validate: ValidateFunction, root: string, formats: Vocabulary['formats']): FieldError[] {
+  return (validate.errors ?? []).slice(0, MAX_ERRORS).map((error) => fieldError(error, root, formats))
 }
 
-function fieldError(error: ErrorObject, root: string): FieldError {
+function fieldError(error: ErrorObject, root: string, formats: Vocabulary['formats']): FieldError {
   const steps = error.instancePath
     .split('/')
     .slice(1)
     .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
   const property = error.params.additionalProperty ?? error.params.missingProperty
   const path = [root, ...steps, ...(property === undefined ? [] : [property])].join('.')
-  return { path: path.slice(0, 200), message: message(error) }
+  return { path: path.slice(0, 200), message: message(error, formats) }
 }
 
-function message({ keyword, params, message = 'is not valid' }: ErrorObject): string {
+function message(
+  { keyword, params, message = 'is not valid' }: ErrorObject,
+  formats: Vocabulary['formats'],
+): string {
   switch (keyword) {
     case 'type':
       return `must be ${[params.type].flat().join(' or ')}`
@@ -103,7 +123,7 @@ function message({ keyword, params, message = 'is not valid' }: ErrorObject): st
     case 'maxLength':
       return `must have at most ${params.limit} characters`
     case 'format':
-      return params.format === 'plain-text' ? 'must not contain NUL or half a surrogate pair' : message
+      return formats[params.format]?.message ?? message
     default:
       return message
   }

@@ -1,5 +1,7 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import type { Actor } from '../core/actor.ts'
+import { authorize } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import { problems } from '../core/problem.ts'
 import type { Database } from '../database/database.ts'
@@ -36,7 +38,8 @@ export function importRoutes(deps: {
     return importer
   }
 
-  async function runNow(name: string): Promise<ImportRun> {
+  async function runNow(actor: Actor, name: string): Promise<ImportRun> {
+    authorize(actor, 'import.run')
     const finished = (await runner.run(named(name), 'manual'))!
     if (finished.state === 'failed') {
       throw new DomainError('upstream', `Run ${finished.run_id} of "${name}" failed: ${finished.error}.`)
@@ -69,7 +72,10 @@ export function importRoutes(deps: {
           response: { 200: ImporterListSchema, ...problems() },
         },
       },
-      async () => Promise.all(importers.map(describe)),
+      async ({ actor }) => {
+        authorize(actor, 'import.read')
+        return Promise.all(importers.map(describe))
+      },
     )
 
     app.get(
@@ -82,7 +88,10 @@ export function importRoutes(deps: {
           response: { 200: RunListSchema, ...problems(404, 422) },
         },
       },
-      async (request) => listRuns(db, named(request.params.name).name, request.query.limit),
+      async ({ actor, params, query }) => {
+        authorize(actor, 'import.read')
+        return listRuns(db, named(params.name).name, query.limit)
+      },
     )
 
     app.post(
@@ -95,7 +104,7 @@ export function importRoutes(deps: {
           response: { 200: RunSchema, ...problems(404, 409, 502) },
         },
       },
-      async (request) => runNow(request.params.name),
+      async ({ actor, params }) => runNow(actor, params.name),
     )
 
     app.post(
@@ -110,8 +119,8 @@ export function importRoutes(deps: {
           },
         },
       },
-      async () => {
-        const finished = await runNow('todos')
+      async ({ actor }) => {
+        const finished = await runNow(actor, 'todos')
         return {
           message: 'Background task executed successfully',
           tasks_created: finished.created_count,

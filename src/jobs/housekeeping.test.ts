@@ -2,7 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
-import { createTaskService } from '../features/tasks/index.ts'
+import { operator } from '../core/actor.ts'
+import { purgeEvents } from '../events/outbox.ts'
+import { createTaskService, purgeTrash } from '../features/tasks/index.ts'
 import { saveTodos } from '../importers/todos/todo-store.ts'
 import { startBoss } from './boss.ts'
 import { startHousekeeping } from './housekeeping.ts'
@@ -28,8 +30,8 @@ beforeAll(async () => {
   await save()
   const tasks = createTaskService(database.db)
   const ids = (await database.rows<{ id: number }>('SELECT id FROM tasks ORDER BY id')).map(({ id }) => id)
-  await tasks.remove(ids[0]!)
-  await tasks.remove(ids[1]!)
+  await tasks.remove(operator, ids[0]!)
+  await tasks.remove(operator, ids[1]!)
   await database.rows(`UPDATE tasks SET deleted_at = now() - interval '31 days' WHERE id = $1`, [ids[0]])
   await database.rows(`UPDATE tasks SET deleted_at = now() - interval '29 days' WHERE id = $1`, [ids[1]])
   await database.rows('TRUNCATE events')
@@ -44,8 +46,16 @@ beforeAll(async () => {
   stack.defer(() => boss.stop({ graceful: true, timeout: 2_000, close: true }))
   await boss.createQueue('housekeeping', { policy: 'short' })
   await boss.send('housekeeping', {})
-  await startHousekeeping({ boss, db: database.db, log, eventRetentionDays: 7, trashDays: 30 })
-  await eventually(() => lines.some(({ msg }) => msg === 'purged'), 'the purge')
+  await startHousekeeping({
+    boss,
+    log,
+    purges: {
+      away: () => Promise.reject(new Error('not reachable')),
+      events: (limit) => purgeEvents(database.db, 7, limit),
+      trash: (limit) => purgeTrash(database.db, 30, limit),
+    },
+  })
+  await eventually(() => lines.filter(({ msg }) => msg === 'purged').length === 2, 'the purge')
 })
 afterAll(() => stack.disposeAsync())
 
@@ -60,7 +70,7 @@ test('what was in the trash long enough is gone for good, the rest is not', asyn
     { source_key: '2', here: false },
     { source_key: '3', here: true },
   ])
-  expect(lines.find(({ msg }) => msg === 'purged')).toMatchObject({ events: 12_000, tasks: 1 })
+  expect(lines.filter(({ msg }) => msg === 'purged')).toMatchObject([{ events: 12_000 }, { trash: 1 }])
 })
 
 test('an imported item whose task was purged does not come back, nor does a changed one', async () => {

@@ -1,7 +1,4 @@
 import type { PgBoss } from 'pg-boss'
-import type { Database } from '../database/database.ts'
-import { purgeEvents } from '../events/outbox.ts'
-import { purgeTrash } from '../features/tasks/index.ts'
 import type { Logger } from '../logging/logger.ts'
 
 const QUEUE = 'housekeeping'
@@ -9,28 +6,37 @@ const HOURLY = '17 * * * *'
 /** So many rows go in one statement, so that nobody waits long for it. */
 const PORTION = 5000
 
-/** Once an hour, in one process: purges old events and what has been in the trash long enough. */
+/** Removes up to `limit` of what has had its time; resolves to how many, and is called again when it was `limit`. */
+export type Purge = (limit: number) => Promise<number>
+
+/** Once an hour, in one process: purges what has had its time, by the name it has in the log. */
 export async function startHousekeeping(deps: {
   boss: PgBoss
-  db: Database
   log: Logger
-  eventRetentionDays: number
-  trashDays: number
+  purges: Record<string, Purge>
 }): Promise<void> {
-  const { boss, db, log, eventRetentionDays, trashDays } = deps
+  const { boss, log, purges } = deps
   await boss.createQueue(QUEUE, { policy: 'short', deleteAfterSeconds: 86_400 })
   await boss.work(QUEUE, { pollingIntervalSeconds: 30 }, async () => {
-    const events = await inPortions(() => purgeEvents(db, eventRetentionDays, PORTION))
-    const tasks = await inPortions(() => purgeTrash(db, trashDays, PORTION))
-    if (events + tasks > 0) log.info({ events, tasks }, 'purged')
+    const failures: unknown[] = []
+    for (const [name, purge] of Object.entries(purges)) {
+      try {
+        const purged = await inPortions(purge)
+        if (purged > 0) log.info({ [name]: purged }, 'purged')
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    // One that fails, such as a store that is away, does not keep the others from their turn.
+    if (failures.length > 0) throw new AggregateError(failures)
   })
   await boss.schedule(QUEUE, HOURLY)
 }
 
-async function inPortions(purge: () => Promise<number>): Promise<number> {
+async function inPortions(purge: Purge): Promise<number> {
   let total = 0
   for (;;) {
-    const purged = await purge()
+    const purged = await purge(PORTION)
     total += purged
     if (purged < PORTION) return total
   }

@@ -20,9 +20,12 @@ export interface TestApp extends App {
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
 }
 
-/** The settings of a test server: a free port, no schedules, no log file. */
+/** Of test servers, so that none is made in a folder. */
+const SECRET_KEY = 'a secret key of the test suite, 32 bytes and more'
+
+/** The settings of a test server: a free port, no schedules, no limit of requests, no log file. */
 function testConfig(settings: Record<string, string>): Config {
-  const values = { PORT: '0', IMPORTS: 'off', LOG_FILE: 'off', LOG_LEVEL: 'debug', ...settings }
+  const values = { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', SECRET_KEY, IMPORTS: 'off', LOG_FILE: 'off', LOG_LEVEL: 'debug', ...settings }
   return loadConfig({ values, fileNames: [] })
 }
 
@@ -40,6 +43,8 @@ export async function startTestApp(settings: Record<string, string> = {}): Promi
   }
   return {
     url: app.url,
+    setupLink: app.setupLink,
+    routes: app.routes,
     database,
     logged,
     fetch: request,

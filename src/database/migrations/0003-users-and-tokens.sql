@@ -57,8 +57,10 @@ CREATE TABLE revocations (
   at timestamptz NOT NULL DEFAULT clock_timestamp(),
   user_id integer NOT NULL,
   session_id uuid,
-  token_id integer
+  token_id integer,
+  epoch integer,
+  CHECK (num_nonnulls(session_id, token_id, epoch) = 1)
 );
 CREATE INDEX revocations_at ON revocations (at);
 CREATE INDEX revocations_session_id ON revocations (session_id) WHERE session_id IS NOT NULL;
-COMMENT ON TABLE revocations IS 'what every process must stop honouring: a session, an API token or, with neither, all of a user; kept while an access token could live';
+COMMENT ON TABLE revocations IS 'what every process must stop honouring: a session, an API token, or what was proved before an epoch of the user; kept while an access token could live';

@@ -11,8 +11,8 @@ beforeAll(async () => {
   database = await createTestDatabase()
   // Many equal titles, statuses and times, so that the order has ties to break; some never changed, some gone.
   await database.rows(
-    `INSERT INTO tasks (title, status, created_at, updated_at, deleted_at)
-     SELECT chr(97 + n * 7 % 5), ($2::text[])[1 + n * 5 % 4], timestamptz '2025-01-01Z' + n * 3 % 7 * interval '1 us',
+    `INSERT INTO tasks (user_id, title, status, created_at, updated_at, deleted_at)
+     SELECT CASE WHEN n % 4 > 0 THEN 6 + n % 4 END, chr(97 + n * 7 % 5), ($2::text[])[1 + n * 5 % 4], timestamptz '2025-01-01Z' + n * 3 % 7 * interval '1 us',
        CASE WHEN n % 3 > 0 THEN timestamptz '2025-02-01Z' + n * 11 % 6 * interval '1 day' END,
        CASE WHEN n % 10 = 0 THEN now() END
      FROM generate_series(1, $1) n`,
@@ -25,8 +25,12 @@ beforeAll(async () => {
 afterAll(() => database[Symbol.asyncDispose]())
 
 /** What the list should be, in plain words. */
-function model({ statuses, completed, sort, skip, limit }: TaskQuery): { ids: number[]; total: number } {
+function model({ owner, statuses, completed, sort, skip, limit }: TaskQuery): {
+  ids: number[]
+  total: number
+} {
   const matching = all
+    .filter(({ user_id }) => owner === undefined || user_id === owner)
     .filter(({ status }) => !statuses || statuses.includes(status))
     .filter(({ status }) => completed === undefined || (status === 'done') === completed)
     .toSorted((one, other) => {
@@ -48,6 +52,7 @@ const sortText = fc
   .array(fc.tuple(fc.constantFrom('', '-'), fc.constantFrom(...columns)), { minLength: 1, maxLength: 5 })
   .map((keys) => keys.map((key) => key.join('')).join(','))
 const query: fc.Arbitrary<TaskQuery> = fc.record({
+  owner: fc.option(fc.constantFrom(7, 8, 9), { nil: undefined }),
   statuses: fc.option(fc.array(fc.constantFrom<Status>(...statuses), { minLength: 1, maxLength: 5 }), {
     nil: undefined,
   }),
@@ -86,6 +91,7 @@ test('a listed row has the columns of a task and no other', async () => {
 })
 
 const plain: TaskQuery = {
+  owner: undefined,
   statuses: undefined,
   completed: undefined,
   sort: parseSort('id'),

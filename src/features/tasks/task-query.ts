@@ -13,6 +13,8 @@ export interface SortKey {
 
 /** Which tasks, in which order, and which page of them. */
 export interface TaskQuery {
+  /** Only this user's; undefined: everybody's. */
+  owner: number | undefined
   statuses: Status[] | undefined
   completed: boolean | undefined
   sort: SortKey[]
@@ -52,9 +54,10 @@ export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPa
   return { rows: [], total: counted.rows[0]!.total }
 }
 
-function matching({ statuses, completed }: TaskQuery): Sql {
+function matching({ owner, statuses, completed }: TaskQuery): Sql {
   const conditions = [
     sql`t.deleted_at IS NULL`,
+    owner === undefined ? empty : sql`t.user_id = ${owner}`,
     statuses ? sql`t.status = ANY (${statuses})` : empty,
     completed === undefined ? empty : completed ? sql`t.status = 'done'` : sql`t.status <> 'done'`,
   ]
@@ -80,6 +83,7 @@ function statement({ text, values }: Sql): Statement {
 }
 
 const PLAIN_TEXT = page({
+  owner: undefined,
   statuses: undefined,
   completed: undefined,
   sort: [{ column: 'id', descending: false }],
@@ -87,11 +91,12 @@ const PLAIN_TEXT = page({
   limit: 100,
 }).text
 
-// The list that is asked for most is composed and prepared once.
+// The lists that are asked for most are prepared, and that of everybody's tasks is composed once.
 function pageStatement(query: TaskQuery): Statement {
   const [key] = query.sort
   const isPlain = !query.statuses && query.completed === undefined && key!.column === 'id' && !key!.descending
-  return isPlain
+  if (!isPlain) return statement(page(query))
+  return query.owner === undefined
     ? { name: 'task-list', quickRead: true, text: PLAIN_TEXT, values: [query.limit, query.skip] }
-    : statement(page(query))
+    : { name: 'task-list-own', quickRead: true, ...statement(page(query)) }
 }

@@ -1,5 +1,6 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
 import { problems } from '../../core/problem.ts'
 import type { Logger } from '../../logging/logger.ts'
@@ -52,7 +53,7 @@ export function taskRoutes(deps: {
         },
       },
       async (request, reply) => {
-        const { rows, total } = await tasks.list(request.query)
+        const { rows, total } = await tasks.list(request.actor, request.query)
         const { skip, limit } = request.query
         reply.header('x-total-count', total).header('link', pageLinks(request.url, skip, limit, total))
         return rows.map(present)
@@ -70,7 +71,7 @@ export function taskRoutes(deps: {
         },
       },
       async (request, reply) => {
-        const row = await tasks.get(request.params.id)
+        const row = await tasks.get(request.actor, request.params.id)
         const tag = etag(row.version)
         reply.header('etag', tag)
         if (matchesAny(request.headers['if-none-match'], tag)) return reply.code(304).send(undefined as never)
@@ -88,8 +89,8 @@ export function taskRoutes(deps: {
         },
       },
       async (request, reply) => {
-        const row = await tasks.create(request.body)
-        log.info({ reqId: request.id, taskId: row.id }, 'task created')
+        const row = await tasks.create(request.actor, request.body)
+        log.info({ ...caller(request), taskId: row.id }, 'task created')
         reply.code(201).header('location', `/tasks/${row.id}`).header('etag', etag(row.version))
         return present(row)
       },
@@ -108,9 +109,9 @@ export function taskRoutes(deps: {
       },
       async (request, reply) => {
         const { id } = request.params
-        const row = await tasks.patch(id, request.body, versionsAllowed(request.headers['if-match']))
+        const row = await tasks.patch(request.actor, id, request.body, allowed(request))
         if (row.changed)
-          log.info({ reqId: request.id, taskId: id, fields: Object.keys(request.body) }, 'task updated')
+          log.info({ ...caller(request), taskId: id, fields: Object.keys(request.body) }, 'task updated')
         reply.header('etag', etag(row.version))
         return present(row)
       },
@@ -129,8 +130,8 @@ export function taskRoutes(deps: {
       },
       async (request, reply) => {
         const { id } = request.params
-        const row = await tasks.replace(id, request.body, versionsAllowed(request.headers['if-match']))
-        if (row.changed) log.info({ reqId: request.id, taskId: id }, 'task replaced')
+        const row = await tasks.replace(request.actor, id, request.body, allowed(request))
+        if (row.changed) log.info({ ...caller(request), taskId: id }, 'task replaced')
         reply.header('etag', etag(row.version))
         return present(row)
       },
@@ -148,8 +149,8 @@ export function taskRoutes(deps: {
       },
       async (request, reply) => {
         const { id } = request.params
-        await tasks.remove(id, versionsAllowed(request.headers['if-match']))
-        log.info({ reqId: request.id, taskId: id }, 'task deleted')
+        await tasks.remove(request.actor, id, allowed(request))
+        log.info({ ...caller(request), taskId: id }, 'task deleted')
         return reply.code(204).send(null)
       },
     )
@@ -164,14 +165,19 @@ export function taskRoutes(deps: {
         },
       },
       async (request, reply) => {
-        const row = await tasks.restore(request.params.id)
-        log.info({ reqId: request.id, taskId: row.id }, 'task restored')
+        const row = await tasks.restore(request.actor, request.params.id)
+        log.info({ ...caller(request), taskId: row.id }, 'task restored')
         reply.header('etag', etag(row.version))
         return present(row)
       },
     )
     done()
   }
+}
+
+/** The versions that If-Match allows. */
+function allowed({ headers }: { headers: { 'if-match'?: string } }): number[] | undefined {
+  return versionsAllowed(headers['if-match'])
 }
 
 /** Link relations of a page (RFC 8288), relative to the server. */

@@ -1,19 +1,29 @@
+import type { Actor } from '../../core/actor.ts'
+import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { Queryable } from '../../database/database.ts'
 import type { Status, TaskRow } from './task.ts'
 import { listTasks, parseSort, type SortKey, type TaskPage } from './task-query.ts'
 import type { CreateTask, ListTasks, PatchTask } from './task-schemas.ts'
-import { findTask, insertTask, type Outcome, restoreTask, trashTask, updateTask } from './task-store.ts'
+import {
+  findTask,
+  type Guard,
+  insertTask,
+  type Outcome,
+  restoreTask,
+  trashTask,
+  updateTask,
+} from './task-store.ts'
 
+/** `versions`: what If-Match names; undefined when there is no precondition. */
 export interface TaskService {
-  create(input: CreateTask): Promise<TaskRow>
-  get(id: number): Promise<TaskRow>
-  list(query: ListTasks): Promise<TaskPage>
-  /** `versions`: what If-Match names; undefined when there is no precondition. */
-  patch(id: number, input: PatchTask, versions?: number[]): Promise<Outcome>
-  replace(id: number, input: CreateTask, versions?: number[]): Promise<Outcome>
-  remove(id: number, versions?: number[]): Promise<void>
-  restore(id: number): Promise<TaskRow>
+  create(actor: Actor, input: CreateTask): Promise<TaskRow>
+  get(actor: Actor, id: number): Promise<TaskRow>
+  list(actor: Actor, query: ListTasks): Promise<TaskPage>
+  patch(actor: Actor, id: number, input: PatchTask, versions?: number[]): Promise<Outcome>
+  replace(actor: Actor, id: number, input: CreateTask, versions?: number[]): Promise<Outcome>
+  remove(actor: Actor, id: number, versions?: number[]): Promise<void>
+  restore(actor: Actor, id: number): Promise<TaskRow>
 }
 
 /**
@@ -21,40 +31,55 @@ export interface TaskService {
  * write; on a transaction, leave it out and wake the stream after the commit.
  */
 export function createTaskService(db: Queryable, onChange: () => void = () => {}): TaskService {
+  /** Makes a change to the task, which leaves alone what the actor may not change. */
+  async function change(
+    actor: Actor,
+    id: number,
+    versions: number[] | undefined,
+    run: (guard: Guard) => Promise<Outcome | undefined>,
+    where?: string,
+  ): Promise<Outcome> {
+    authorize(actor, 'task.change')
+    const row = found(id, await run({ owner: ownerScope(actor), versions }), where)
+    authorize(actor, 'task.change', row)
+    if (row.changed) onChange()
+    else if (versions && !versions.includes(row.version)) throw stale(row)
+    return row
+  }
+
   return {
-    async create(input) {
-      const row = await insertTask(db, complete(input))
+    async create(actor, input) {
+      authorize(actor, 'task.create')
+      const userId = actor.kind === 'user' ? actor.id : null
+      const row = await insertTask(db, { ...complete(input), userId })
       onChange()
       return row
     },
-    async get(id) {
-      return found(id, await findTask(db, id))
+    async get(actor, id) {
+      authorize(actor, 'task.read')
+      const row = found(id, await findTask(db, id))
+      authorize(actor, 'task.read', row)
+      return row
     },
-    list({ status, completed, sort, skip, limit }) {
-      return listTasks(db, {
-        statuses: status,
-        completed,
-        sort: sortKeys(sort),
-        skip,
-        limit,
+    async list(actor, { status, completed, sort, skip, limit }) {
+      authorize(actor, 'task.read')
+      const owner = ownerScope(actor)
+      return listTasks(db, { owner, statuses: status, completed, sort: sortKeys(sort), skip, limit })
+    },
+    patch(actor, id, input, versions) {
+      return change(actor, id, versions, (guard) => {
+        const { title, description, city } = input
+        return updateTask(db, id, { title, description, ...statusChange(input), city }, guard)
       })
     },
-    async patch(id, input, versions) {
-      const { status, reopen } = statusChange(input)
-      const { title, description, city } = input
-      const outcome = await updateTask(db, id, { title, description, status, reopen, city }, versions)
-      return settled(id, outcome, versions, onChange)
+    replace(actor, id, input, versions) {
+      return change(actor, id, versions, (guard) => updateTask(db, id, complete(input), guard))
     },
-    async replace(id, input, versions) {
-      return settled(id, await updateTask(db, id, complete(input), versions), versions, onChange)
+    async remove(actor, id, versions) {
+      await change(actor, id, versions, (guard) => trashTask(db, id, guard))
     },
-    async remove(id, versions) {
-      settled(id, await trashTask(db, id, versions), versions, onChange)
-    },
-    async restore(id) {
-      const row = found(id, await restoreTask(db, id), 'in the trash')
-      onChange()
-      return row
+    restore(actor, id) {
+      return change(actor, id, undefined, (guard) => restoreTask(db, id, guard), 'in the trash')
     },
   }
 }
@@ -92,19 +117,6 @@ function found<T>(id: number, row: T | undefined, where = 'here'): T {
   return row
 }
 
-function settled(
-  id: number,
-  outcome: Outcome | undefined,
-  versions: number[] | undefined,
-  onChange: () => void,
-): Outcome {
-  const row = found(id, outcome)
-  if (!row.changed && versions && !versions.includes(row.version)) {
-    throw new DomainError(
-      'precondition-failed',
-      `Task ${id} is at version ${row.version} by now; read it again.`,
-    )
-  }
-  if (row.changed) onChange()
-  return row
+function stale({ id, version }: TaskRow): DomainError {
+  return new DomainError('precondition-failed', `Task ${id} is at version ${version} by now; read it again.`)
 }

@@ -3,6 +3,7 @@ import { rowFromSnapshot, type Status, type TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
 
 export interface NewTask {
+  userId: number | null
   title: string
   description: string | null
   status: Status
@@ -19,6 +20,14 @@ export interface TaskChanges {
   city?: string | null | undefined
 }
 
+/** Who may change a row, and which version of it: what it does not match is left as it is. */
+export interface Guard {
+  /** Only a task of this user; undefined: anybody's. */
+  owner?: number | undefined
+  /** Only one of these versions; undefined: any. */
+  versions?: number[] | undefined
+}
+
 /** A row as it stands after the statement, and whether the statement changed it. */
 export type Outcome = TaskRow & { changed: boolean }
 
@@ -30,11 +39,11 @@ export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow>
     // The row is read from its event: one column to describe and to convert instead of eleven.
     text: `
       WITH t AS (
-        INSERT INTO tasks (title, description, status, city) VALUES ($1, $2, $3, $4) RETURNING *
+        INSERT INTO tasks (title, description, status, city, user_id) VALUES ($1, $2, $3, $4, $5) RETURNING *
       )
       INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
       RETURNING data`,
-    values: [task.title, task.description, task.status, task.city],
+    values: [task.title, task.description, task.status, task.city, task.userId],
   })
   return rowFromSnapshot(rows[0]!.data)
 }
@@ -50,14 +59,14 @@ export async function findTask(db: Queryable, id: number): Promise<TaskRow | und
 }
 
 /**
- * Changes a task if it differs and, where `versions` is given, if its version is one of them.
- * A change that changes nothing writes no row and tells no event.
+ * Changes a task if it differs and the guard lets it. A change that changes nothing writes no row
+ * and tells no event.
  */
 export async function updateTask(
   db: Queryable,
   id: number,
   changes: TaskChanges,
-  versions: number[] | undefined,
+  guard: Guard,
 ): Promise<Outcome | undefined> {
   const { rows } = await db.query<Outcome & object>({
     name: 'task-update',
@@ -72,7 +81,8 @@ export async function updateTask(
           CASE WHEN $3 THEN $4 ELSE description END AS description,
           CASE WHEN $5::text IS NOT NULL THEN $5 WHEN $6 AND status = 'done' THEN 'todo' ELSE status END AS status,
           CASE WHEN $7 THEN $8 ELSE city END AS city
-        FROM before WHERE $9::integer[] IS NULL OR version = ANY ($9)
+        FROM before
+        WHERE ($9::integer[] IS NULL OR version = ANY ($9)) AND ($10::integer IS NULL OR user_id = $10)
       ), t AS (
         UPDATE tasks SET title = after.title, description = after.description, status = after.status,
           weather = CASE WHEN after.city IS DISTINCT FROM tasks.city THEN NULL ELSE tasks.weather END,
@@ -97,18 +107,15 @@ export async function updateTask(
       changes.reopen ?? false,
       changes.city !== undefined,
       changes.city ?? null,
-      versions ?? null,
+      guard.versions ?? null,
+      guard.owner ?? null,
     ],
   })
   return rows[0]
 }
 
-/** Moves a task to the trash, where `versions` is given only if its version is one of them. */
-export async function trashTask(
-  db: Queryable,
-  id: number,
-  versions: number[] | undefined,
-): Promise<Outcome | undefined> {
+/** Moves a task to the trash if the guard lets it. */
+export async function trashTask(db: Queryable, id: number, guard: Guard): Promise<Outcome | undefined> {
   const { rows } = await db.query<Outcome & object>({
     name: 'task-trash',
     text: `
@@ -117,6 +124,7 @@ export async function trashTask(
       ), t AS (
         UPDATE tasks SET deleted_at = clock_timestamp(), version = tasks.version + 1 FROM before
         WHERE tasks.id = before.id AND ($2::integer[] IS NULL OR before.version = ANY ($2))
+          AND ($3::integer IS NULL OR before.user_id = $3)
         RETURNING tasks.*
       ), event AS (
         INSERT INTO events (type, user_id, data)
@@ -125,24 +133,29 @@ export async function trashTask(
       SELECT ${COLUMNS}, true AS changed FROM t
       UNION ALL
       SELECT ${COLUMNS}, false FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
-    values: [id, versions ?? null],
+    values: [id, guard.versions ?? null, guard.owner ?? null],
   })
   return rows[0]
 }
 
-/** Takes a task out of the trash; for those who listen it is created again. */
-export async function restoreTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
-  const { rows } = await db.query<TaskRow & object>({
+/** Takes a task out of the trash if the guard's owner lets it; for those who listen it is created again. */
+export async function restoreTask(db: Queryable, id: number, guard: Guard): Promise<Outcome | undefined> {
+  const { rows } = await db.query<Outcome & object>({
     name: 'task-restore',
     text: `
-      WITH t AS (
-        UPDATE tasks SET deleted_at = NULL, version = version + 1, updated_at = clock_timestamp()
-        WHERE id = $1 AND deleted_at IS NOT NULL RETURNING *
+      WITH before AS (
+        SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NOT NULL FOR UPDATE
+      ), t AS (
+        UPDATE tasks SET deleted_at = NULL, version = tasks.version + 1, updated_at = clock_timestamp()
+        FROM before WHERE tasks.id = before.id AND ($2::integer IS NULL OR before.user_id = $2)
+        RETURNING tasks.*
       ), event AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
       )
-      SELECT ${COLUMNS} FROM t`,
-    values: [id],
+      SELECT ${COLUMNS}, true AS changed FROM t
+      UNION ALL
+      SELECT ${COLUMNS}, false FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
+    values: [id, guard.owner ?? null],
   })
   return rows[0]
 }

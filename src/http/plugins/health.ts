@@ -29,7 +29,14 @@ const ReadySchema: JSONSchema = {
   examples: [{ status: 'ready', checks: { database: { status: 'up' } } }],
 }
 
-export function healthRoutes(checks: Record<string, Check>): FastifyPluginCallbackJsonSchemaToTs {
+/** Without what is `required` there is no readiness; what is `optional` is told of only. */
+export function healthRoutes({
+  required,
+  optional,
+}: {
+  required: Record<string, Check>
+  optional: Record<string, Check>
+}): FastifyPluginCallbackJsonSchemaToTs {
   return (app, _options, done) => {
     app.get(
       '/health',
@@ -49,14 +56,17 @@ export function healthRoutes(checks: Record<string, Check>): FastifyPluginCallba
         schema: {
           tags: ['health'],
           summary: 'Whether requests can be served',
-          description: 'While not, the answer is 503 with problem details that have the same `checks`.',
+          description:
+            'While not, the answer is 503 with problem details that have the same `checks`. What the server can do without may be down.',
           security: [],
           response: { 200: ReadySchema },
         },
       },
       async (request, reply) => {
-        const results = await Promise.all(Object.entries(checks).map(run))
-        const down = results.filter(([, { status }]) => status === 'down').map(([name]) => name)
+        const results = await Promise.all(Object.entries({ ...required, ...optional }).map(run))
+        const down = results
+          .filter(([name, { status }]) => name in required && status === 'down')
+          .map(([name]) => name)
         if (down.length === 0) return { status: 'ready', checks: Object.fromEntries(results) }
         const problem = toProblem(new DomainError('unavailable', `Down: ${down.join(', ')}.`), request.url)
         return reply

@@ -2,8 +2,11 @@ import type { FastifyInstance, HTTPMethods } from 'fastify'
 import findMyWay, { type HTTPMethod } from 'find-my-way'
 import { DomainError } from '../../core/errors.ts'
 
-/** Tells an unknown path (404) from a known one asked with another method (405), and answers OPTIONS. */
-export function registerMethods(app: FastifyInstance): void {
+/**
+ * Tells an unknown path (404) from a known one asked with another method (405), and answers OPTIONS.
+ * Returns the methods of each path that is registered after it.
+ */
+export function registerMethods(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<string>> {
   const paths = findMyWay({ ignoreTrailingSlash: true })
   const methodsOf = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -24,4 +27,5 @@ export function registerMethods(app: FastifyInstance): void {
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
     throw new DomainError('method-not-allowed', `${path} takes ${allow}.`, { headers: { allow } })
   })
+  return methodsOf
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { rawClient } from '../../../test/support/event-harness.ts'
 import { eventually } from '../../../test/support/eventually.ts'
+import { operator } from '../../core/actor.ts'
 import { createTaskService } from '../../features/tasks/index.ts'
 import type { SourceTodo } from './todo-source.ts'
 import { saveTodos } from './todo-store.ts'
@@ -112,14 +113,14 @@ test('a deletion that commits while the import waits stands; after a restore the
   await person.query('COMMIT')
   expect(await saving).toEqual({ created: 0, updated: 0, skipped: 1 })
   expect(await taskOf(id)).toMatchObject({ title: 'Theirs', deleted: true })
-  await createTaskService(database.db).restore(id)
+  await createTaskService(database.db).restore(operator, id)
   expect(await save(news)).toMatchObject({ updated: 1 })
   expect(await taskOf(id)).toMatchObject({ title: 'New', deleted: false })
 })
 
 test('a purge that commits during an import does not bring the task back', async () => {
   const { todo, id } = await imported()
-  await createTaskService(database.db).remove(id)
+  await createTaskService(database.db).remove(operator, id)
   await person.query('BEGIN')
   await person.query('DELETE FROM tasks WHERE id = $1', [id])
   const saving = save({ ...todo, title: 'New' })
@@ -132,7 +133,7 @@ test('a purge that commits during an import does not bring the task back', async
 test('a PATCH that waits for an open import lands on what the import wrote', async () => {
   const { todo, id } = await imported()
   await using open = await openImport({ ...todo, title: 'New', completed: true })
-  const patching = createTaskService(database.db).patch(id, { title: 'Mine' })
+  const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' })
   await someoneWaits()
   await open.commit()
   expect(await patching).toMatchObject({ title: 'Mine', status: 'done', version: 3, changed: true })
@@ -146,7 +147,7 @@ test('a PATCH that waits for an open import lands on what the import wrote', asy
 test('a PATCH with If-Match that waits for an open import is refused, and writes nothing', async () => {
   const { todo, id } = await imported()
   await using open = await openImport({ ...todo, title: 'New' })
-  const patching = createTaskService(database.db).patch(id, { title: 'Mine' }, [1])
+  const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' }, [1])
   const refused = expect(patching).rejects.toThrow(/at version 2/)
   await someoneWaits()
   await open.commit()

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { type PatchTask, TodoModel } from '../../../test/support/todo-model.ts'
+import { operator } from '../../core/actor.ts'
 import { createTaskService, purgeTrash } from '../../features/tasks/index.ts'
 import type { SourceTodo } from './todo-source.ts'
 import { saveTodos } from './todo-store.ts'
@@ -66,13 +67,13 @@ class Schedule {
     if (!known || known.place === 'purged') return
     const id = await this.#taskOf(this.prefix + action.key)
     if (action.do === 'edit' && known.place === 'here') {
-      await this.tasks.patch(id, action.edit)
+      await this.tasks.patch(operator, id, action.edit)
       known.edit(action.edit)
     } else if (action.do === 'trash' && known.place === 'here') {
-      await this.tasks.remove(id)
+      await this.tasks.remove(operator, id)
       known.place = 'trash'
     } else if (action.do === 'restore' && known.place === 'trash') {
-      await this.tasks.restore(id)
+      await this.tasks.restore(operator, id)
       known.place = 'here'
     } else if (action.do === 'purge' && known.place === 'trash') {
       await database.rows(`UPDATE tasks SET deleted_at = now() - interval '99 days' WHERE id = $1`, [id])

@@ -1,0 +1,88 @@
+import type { WebSocket } from 'ws'
+import type { Actor } from '../core/actor.ts'
+import { authorize, ownerScope } from '../core/authorization.ts'
+import { DomainError } from '../core/errors.ts'
+import type { EventType } from './event-types.ts'
+import { closeCodes } from './sockets.ts'
+import type { EventStream, Subscription } from './stream.ts'
+
+/** How somebody who opens a socket proves who they are; `address` is theirs, to bound guesses. */
+export interface Gate {
+  authenticate(token: string, address: string): Promise<Actor | undefined>
+  /** Spends a single-use ticket. */
+  redeem(ticket: string, address: string): Promise<Actor | undefined>
+  /** A moment, for `revokedSince`. */
+  mark(): number
+  /** Whether a credential of the actor was revoked after that moment. */
+  revokedSince(mark: number, actor: Actor): boolean
+}
+
+/** A place in the stream for somebody who may have it. */
+export interface Place {
+  actor: Actor
+  subscription: Subscription
+  mark: number
+}
+
+const AUTH_TIMEOUT_MS = 10_000
+
+/**
+ * Finds out who comes and takes a place in the stream for them. Throws `unauthenticated` when `find`
+ * finds nobody, and `forbidden` when they may not listen.
+ */
+export async function takePlace(
+  stream: EventStream,
+  gate: Gate,
+  types: ReadonlySet<EventType>,
+  find: () => Promise<Actor | undefined>,
+): Promise<Place> {
+  const mark = gate.mark()
+  const actor = await find()
+  if (!actor) throw new DomainError('unauthenticated', 'The token or ticket is not valid.')
+  authorize(actor, 'event.read')
+  return { actor, mark, subscription: await stream.subscribe(types, ownerScope(actor)) }
+}
+
+/** The token in the first message, `{"type":"auth","token":"…"}`; rejects with a close code when none comes in time. */
+export async function firstToken(socket: WebSocket, timeoutMs = AUTH_TIMEOUT_MS): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const timer = setTimeout(
+    () => reject(new Refusal(closeCodes.authTimeout, 'no authentication in time')),
+    timeoutMs,
+  )
+  socket.once('close', () => reject(new Refusal(closeCodes.authTimeout, 'gone')))
+  socket.once('message', (data) => {
+    const token = tokenIn(String(data))
+    if (token === undefined) reject(new Refusal(closeCodes.notAuthenticated, 'expected an auth message'))
+    else resolve(token)
+  })
+  return promise.finally(() => clearTimeout(timer))
+}
+
+/** Why a socket is not admitted, as it is told to it. */
+class Refusal extends Error {
+  readonly code: number
+
+  constructor(code: number, reason: string) {
+    super(reason)
+    this.code = code
+  }
+}
+
+/** Closes a socket that is not admitted; `error` is what `takePlace` or `firstToken` threw. */
+export function refuse(socket: WebSocket, error: unknown): void {
+  if (error instanceof Refusal) socket.close(error.code, error.message)
+  else if (!(error instanceof DomainError)) socket.close(closeCodes.tryAgainLater, 'try again later')
+  else if (error.code === 'unauthenticated') socket.close(closeCodes.notAuthenticated, 'not authenticated')
+  else if (error.code === 'forbidden') socket.close(closeCodes.notAllowed, 'not allowed')
+  else socket.close(closeCodes.tryAgainLater, 'try again later')
+}
+
+function tokenIn(text: string): string | undefined {
+  try {
+    const message = JSON.parse(text) as { type?: unknown; token?: unknown } | null
+    return message?.type === 'auth' && typeof message.token === 'string' ? message.token : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,60 @@
+import type { Actor, Scope, UserActor } from '../../core/actor.ts'
+import { authorize } from '../../core/authorization.ts'
+import { DomainError, validationError } from '../../core/errors.ts'
+import type { Queryable } from '../../database/database.ts'
+import { type ApiToken, deleteApiToken, insertApiToken, listApiTokens } from './api-token-store.ts'
+import { API_TOKEN_PREFIX, within } from './authenticator.ts'
+import { randomToken, tokenHash } from './random-token.ts'
+import type { Revocations } from './revocations.ts'
+
+export interface NewApiToken {
+  name: string
+  scopes: Scope[]
+  /** null: it does not expire. */
+  expiresInDays: number | null
+}
+
+export interface ApiTokenService {
+  create(actor: Actor, token: NewApiToken): Promise<ApiToken & { token: string }>
+  list(actor: Actor): Promise<ApiToken[]>
+  remove(actor: Actor, id: number): Promise<void>
+}
+
+export function createApiTokenService(
+  db: Queryable,
+  revocations: Pick<Revocations, 'check'>,
+): ApiTokenService {
+  return {
+    async create(actor, token) {
+      authorize(actor, 'account.change')
+      const { id, role } = actor as UserActor
+      if (within(role, token.scopes).length < token.scopes.length) {
+        throw validationError([{ path: 'body.scopes', message: 'may have "admin" for admins only' }])
+      }
+      return issueApiToken(db, id, token)
+    },
+    async list(actor) {
+      authorize(actor, 'account.read')
+      return listApiTokens(db, (actor as UserActor).id)
+    },
+    async remove(actor, id) {
+      authorize(actor, 'account.change')
+      const userId = (actor as UserActor).id
+      if (!(await deleteApiToken(db, userId, id)))
+        throw new DomainError('not-found', 'You have no such token.')
+      await revocations.check()
+    },
+  }
+}
+
+/** Makes a token for a user; the answer is the only place where it can be read. */
+export async function issueApiToken(
+  db: Queryable,
+  userId: number,
+  { name, scopes, expiresInDays }: NewApiToken,
+): Promise<ApiToken & { token: string }> {
+  const token = randomToken(API_TOKEN_PREFIX)
+  const made = await insertApiToken(db, { userId, name, hash: tokenHash(token), scopes, expiresInDays })
+  if (!made) throw new DomainError('conflict', 'A user can have 100 tokens; delete one first.')
+  return { ...made, token }
+}

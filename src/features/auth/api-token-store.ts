@@ -1,0 +1,80 @@
+import type { Role, Scope } from '../../core/actor.ts'
+import type { Queryable } from '../../database/database.ts'
+
+/** An API token as its owner sees it; the token itself is shown once, when it is made. */
+export interface ApiToken {
+  id: number
+  name: string
+  scopes: Scope[]
+  created_at: string
+  last_used_at: string | null
+  expires_at: string | null
+}
+
+const PUBLIC = 'id, name, scopes, created_at, last_used_at, expires_at'
+const MAX_PER_USER = 100
+
+/** undefined when the user has as many as one may have. */
+export async function insertApiToken(
+  db: Queryable,
+  token: { userId: number; name: string; hash: Buffer; scopes: Scope[]; expiresInDays: number | null },
+): Promise<ApiToken | undefined> {
+  const { rows } = await db.query<ApiToken & object>({
+    name: 'api-token-insert',
+    text: `INSERT INTO api_tokens (user_id, name, token_hash, scopes, expires_at)
+      SELECT $1, $2, $3, $4, now() + make_interval(days => $5)
+      WHERE (SELECT count(*) FROM api_tokens WHERE user_id = $1) < ${MAX_PER_USER}
+      RETURNING ${PUBLIC}`,
+    values: [token.userId, token.name, token.hash, token.scopes, token.expiresInDays],
+  })
+  return rows[0]
+}
+
+export async function listApiTokens(db: Queryable, userId: number): Promise<ApiToken[]> {
+  const { rows } = await db.query<ApiToken & object>({
+    name: 'api-token-list',
+    text: `SELECT ${PUBLIC} FROM api_tokens WHERE user_id = $1 ORDER BY id`,
+    values: [userId],
+  })
+  return rows
+}
+
+/** False when the user has no such token; every process hears of it. */
+export async function deleteApiToken(db: Queryable, userId: number, id: number): Promise<boolean> {
+  const { rows } = await db.query({
+    name: 'api-token-delete',
+    text: `
+      WITH gone AS (
+        DELETE FROM api_tokens WHERE id = $2 AND user_id = $1 RETURNING id, user_id
+      ), revoked AS (
+        INSERT INTO revocations (user_id, token_id) SELECT user_id, id FROM gone
+      )
+      SELECT id FROM gone`,
+    values: [userId, id],
+  })
+  return rows.length > 0
+}
+
+export interface ApiTokenBearer {
+  token_id: number
+  user_id: number
+  username: string
+  role: Role
+  epoch: number
+  scopes: Scope[]
+  expires_at: string | null
+}
+
+/** Whose valid token it is; notes that it was used. */
+export async function useApiToken(db: Queryable, hash: Buffer): Promise<ApiTokenBearer | undefined> {
+  const { rows } = await db.query<ApiTokenBearer & object>({
+    name: 'api-token-use',
+    text: `
+      UPDATE api_tokens t SET last_used_at = clock_timestamp() FROM users u
+      WHERE t.token_hash = $1 AND u.id = t.user_id AND NOT u.disabled
+        AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
+      RETURNING t.id AS token_id, u.id AS user_id, u.username, u.role, u.token_epoch AS epoch, t.scopes, t.expires_at`,
+    values: [hash],
+  })
+  return rows[0]
+}

@@ -1,0 +1,225 @@
+import { randomUUID } from 'node:crypto'
+import type { Actor, Role, UserActor } from '../../core/actor.ts'
+import { authorize, unauthenticated } from '../../core/authorization.ts'
+import { DomainError, validationError } from '../../core/errors.ts'
+import type { Database } from '../../database/database.ts'
+import type { Logger } from '../../logging/logger.ts'
+import { findUser, findUserByName, insertUser, type User, updateUser } from '../users/index.ts'
+import type { AccessTokens } from './access-token.ts'
+import type { Guesses } from './guesses.ts'
+import { type Passwords, passwordMistake } from './password.ts'
+import type { RefreshTokens } from './refresh-token.ts'
+import type { Revocations } from './revocations.ts'
+import type { Session, SessionStore } from './session-store.ts'
+
+/** From where a call comes. */
+export interface Client {
+  reqId: string
+  address: string
+  userAgent: string
+}
+
+/** What a client keeps after it has proved who its user is. */
+export interface Grant {
+  access_token: string
+  refresh_token: string
+  token_type: 'bearer'
+  /** Seconds for which the access token is valid. */
+  expires_in: number
+  user: User
+}
+
+export interface Credentials {
+  username: string
+  password: string
+}
+
+export interface AuthService {
+  register(credentials: Credentials, client: Client): Promise<Grant>
+  login(credentials: Credentials, client: Client): Promise<Grant>
+  refresh(refreshToken: string, client: Client): Promise<Grant>
+  /** Ends the session of the caller's access token. */
+  logout(actor: Actor): Promise<void>
+  me(actor: Actor): Promise<User>
+  /** Ends every session of the user and begins a new one. */
+  changePassword(actor: Actor, change: { current: string; next: string }, client: Client): Promise<Grant>
+  sessions(actor: Actor): Promise<(Session & { current: boolean })[]>
+  endSession(actor: Actor, id: string): Promise<void>
+}
+
+export function createAuthService(deps: {
+  db: Database
+  log: Logger
+  passwords: Passwords
+  accessTokens: AccessTokens
+  refreshTokens: RefreshTokens
+  sessions: SessionStore
+  revocations: Revocations
+  guesses: Guesses
+  refreshLifetimeSeconds: number
+}): AuthService {
+  const { db, log, passwords, accessTokens, refreshTokens, sessions, revocations, guesses } = deps
+  const lifetimeSeconds = deps.refreshLifetimeSeconds
+
+  async function grant(user: User, epoch: number, sessionId: string, generation: number): Promise<Grant> {
+    return {
+      access_token: await accessTokens.issue({ userId: user.id, sessionId, epoch }),
+      refresh_token: refreshTokens.issue({ sessionId, generation }),
+      token_type: 'bearer',
+      expires_in: accessTokens.lifetimeSeconds,
+      user,
+    }
+  }
+
+  async function begin(user: User, epoch: number, client: Client): Promise<Grant> {
+    const id = randomUUID()
+    const { address, userAgent } = client
+    await sessions.create({ id, userId: user.id, address, userAgent, lifetimeSeconds })
+    return grant(user, epoch, id, 0)
+  }
+
+  async function endSession(userId: number, sessionId: string): Promise<boolean> {
+    // In this order a failure in between leaves an access token with which to try again.
+    const ended = await sessions.end(userId, sessionId)
+    await revocations.revokeSession(userId, sessionId)
+    return ended
+  }
+
+  return {
+    async register(credentials, client) {
+      const attempt = await guesses.begin(client.address)
+      const user = await createUser(db, passwords, credentials, 'user')
+      const begun = await begin(user, 0, client)
+      log.info({ ...audit(client), user: user.username }, 'user registered')
+      await attempt.succeeded()
+      return begun
+    },
+
+    async login({ username, password }, client) {
+      const attempt = await guesses.begin(client.address, username)
+      const found = await findUserByName(db, username)
+      if (!(await passwords.verify(password, found?.password_hash)) || !found || found.disabled) {
+        log.info({ ...audit(client), user: username }, 'login failed')
+        throw unauthenticated('The user name or the password is wrong.')
+      }
+      const { user, epoch } = split(found)
+      const begun = await begin(user, epoch, client)
+      log.info({ ...audit(client), user: user.username }, 'logged in')
+      await attempt.succeeded()
+      return begun
+    },
+
+    async refresh(refreshToken, client) {
+      const attempt = await guesses.begin(client.address)
+      const claim = refreshTokens.read(refreshToken)
+      if (!claim) throw unauthenticated('The refresh token is not valid.')
+      const { address, userAgent } = client
+      const rotation = await sessions.rotate(claim, { address, userAgent, lifetimeSeconds })
+      if (rotation.outcome === 'unknown') throw unauthenticated('The session has ended; log in again.')
+      const { userId } = rotation
+      if (rotation.outcome === 'reused') {
+        await revocations.revokeSession(userId, claim.sessionId)
+        log.warn({ ...audit(client), userId }, 'a spent refresh token was used again; its session has ended')
+        throw unauthenticated('The refresh token was used before; the session has ended, log in again.')
+      }
+      const found = await findUser(db, userId)
+      if (!found || found.disabled) {
+        await endSession(userId, claim.sessionId)
+        throw unauthenticated('The session has ended.')
+      }
+      await attempt.succeeded()
+      const { user, epoch } = split(found)
+      return grant(user, epoch, claim.sessionId, rotation.generation)
+    },
+
+    async logout(actor) {
+      authorize(actor, 'account.change')
+      const { id, sessionId } = actor as UserActor
+      await endSession(id, sessionId!)
+    },
+
+    async me(actor) {
+      authorize(actor, 'account.read')
+      return split((await findUser(db, (actor as UserActor).id))!).user
+    },
+
+    async changePassword(actor, { current, next }, client) {
+      authorize(actor, 'account.change')
+      const { id, username } = actor as UserActor
+      const attempt = await guesses.begin(client.address, username)
+      const found = (await findUser(db, id))!
+      if (!(await passwords.verify(current, found.password_hash))) {
+        log.info({ ...audit(client), user: username }, 'password change failed')
+        throw validationError([{ path: 'body.current_password', message: 'is wrong' }])
+      }
+      await setPassword({ db, passwords, sessions, revocations }, found, next, 'body.new_password')
+      await attempt.succeeded()
+      log.info({ ...audit(client), user: username }, 'password changed')
+      const { user, epoch } = split((await findUser(db, id))!)
+      return begin(user, epoch, client)
+    },
+
+    async sessions(actor) {
+      authorize(actor, 'account.read')
+      const { id, sessionId } = actor as UserActor
+      const all = await sessions.list(id)
+      return all.map((session) => ({ ...session, current: session.id === sessionId }))
+    },
+
+    async endSession(actor, id) {
+      authorize(actor, 'account.change')
+      const known = (await sessions.list((actor as UserActor).id)).some((session) => session.id === id)
+      if (!known) throw new DomainError('not-found', 'You have no such session.')
+      await endSession((actor as UserActor).id, id)
+    },
+  }
+}
+
+/** Makes a user, after the rules of names and passwords; 409 when the name is taken. */
+export async function createUser(
+  db: Database,
+  passwords: Passwords,
+  { username, password }: Credentials,
+  role: Role,
+): Promise<User> {
+  refuseWeak(password, username, 'body.password')
+  const user = await insertUser(db, { username, passwordHash: await passwords.hash(password), role })
+  if (!user) throw new DomainError('conflict', `The user name "${username}" is taken.`)
+  return user
+}
+
+/** Sets a new password and ends all that the old one began. `path` names the field in errors. */
+export async function setPassword(
+  deps: {
+    db: Database
+    passwords: Passwords
+    sessions: SessionStore
+    revocations: Pick<Revocations, 'check'>
+  },
+  user: Pick<User, 'id' | 'username'>,
+  password: string,
+  path: string,
+): Promise<void> {
+  refuseWeak(password, user.username, path)
+  const passwordHash = await deps.passwords.hash(password)
+  // Before, so that nothing is changed while the sessions cannot be reached, and after, for those who
+  // logged in with the old password in between.
+  await deps.sessions.endAll(user.id)
+  await updateUser(deps.db, user.id, { passwordHash })
+  await deps.revocations.check()
+  await deps.sessions.endAll(user.id)
+}
+
+function refuseWeak(password: string, username: string, path: string): void {
+  const mistake = passwordMistake(password, username)
+  if (mistake) throw validationError([{ path, message: mistake }])
+}
+
+function split(record: Awaited<ReturnType<typeof findUser>> & object): { user: User; epoch: number } {
+  const { password_hash: _, token_epoch: epoch, ...user } = record
+  return { user, epoch }
+}
+
+function audit({ reqId, address, userAgent }: Client) {
+  return { reqId, address, userAgent: userAgent.slice(0, 300) }
+}

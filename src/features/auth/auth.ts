@@ -1,0 +1,109 @@
+import type { Revocation } from '../../core/actor.ts'
+import type { Database } from '../../database/database.ts'
+import type { Logger } from '../../logging/logger.ts'
+import { createRateLimiter } from '../../rate-limit/index.ts'
+import type { Redis } from '../../redis/redis.ts'
+import { hasAdmin } from '../users/index.ts'
+import { createAccessTokens } from './access-token.ts'
+import { type ApiTokenService, createApiTokenService } from './api-token-service.ts'
+import { type AuthService, createAuthService } from './auth-service.ts'
+import { type Authenticator, createAuthenticator } from './authenticator.ts'
+import { ensureConfiguredAdmin } from './first-admin.ts'
+import { createGate, type Gate } from './gate.ts'
+import { createGuesses, type Guesses } from './guesses.ts'
+import { createPasswords, type Passwords } from './password.ts'
+import { createPostgresSessionStore } from './postgres-session-store.ts'
+import { createRedisSessionStore } from './redis-session-store.ts'
+import { createRefreshTokens } from './refresh-token.ts'
+import { purgeRevocations, type Revocations, watchRevocations } from './revocations.ts'
+import { loadSecretKeys } from './secret-keys.ts'
+import type { SessionStore } from './session-store.ts'
+import { createSetupTokens, type SetupTokens } from './setup-token.ts'
+import { purgeTickets } from './ticket-store.ts'
+import { createVerifiedTokens } from './verified-tokens.ts'
+
+/** Guesses a minute at one user's password from one address, and at anything from one address. */
+const GUESSES = { perUser: 10, perAddress: 60 }
+
+export interface AuthConfig {
+  SECRET_KEY: string[]
+  DATA_DIR: string
+  DATABASE_URL: string | undefined
+  ACCESS_TOKEN_EXPIRE_MINUTES: number
+  REFRESH_TOKEN_EXPIRE_MINUTES: number
+  ADMIN_USERNAME: string | undefined
+  ADMIN_PASSWORD: string | undefined
+  access: 'required' | 'open'
+}
+
+/** Everything about who somebody is. */
+export interface Auth extends AsyncDisposable {
+  service: AuthService
+  apiTokens: ApiTokenService
+  authenticator: Authenticator
+  gate: Gate
+  passwords: Passwords
+  sessions: SessionStore
+  revocations: Revocations
+  guesses: Guesses
+  setupTokens: SetupTokens
+  /** Removes what has expired. */
+  purges: Record<'sessions' | 'tickets' | 'revocations', (limit: number) => Promise<number>>
+  /** The path of the single-use setup link; undefined when there is an admin, or none is needed. */
+  setupPath(): Promise<string | undefined>
+}
+
+/** `onRevoked` hears of credentials that are void now, whichever process ended them. */
+export async function createAuth(deps: {
+  db: Database
+  log: Logger
+  config: AuthConfig
+  redis: Redis | undefined
+  onRevoked: (revocation: Revocation) => void
+}): Promise<Auth> {
+  const { db, log, config, redis, onRevoked } = deps
+  const keys = await loadSecretKeys(config, log)
+  const accessTokens = createAccessTokens({ keys, lifetimeSeconds: config.ACCESS_TOKEN_EXPIRE_MINUTES * 60 })
+  const refreshTokens = createRefreshTokens(keys)
+  const setupTokens = createSetupTokens({ keys })
+  const verified = createVerifiedTokens()
+  const authenticator = createAuthenticator({ db, accessTokens, verified })
+  const passwords = createPasswords()
+  const sessions = redis ? createRedisSessionStore(redis) : createPostgresSessionStore(db)
+  const limiter = (name: string, points: number) =>
+    createRateLimiter({ name, points, seconds: 60, redis, log })
+  const guesses = createGuesses({
+    perUser: limiter('user-guesses', GUESSES.perUser),
+    perAddress: limiter('guesses', GUESSES.perAddress),
+  })
+  await ensureConfiguredAdmin(db, passwords, config, log)
+  const revocations = await watchRevocations(db, log, (revocation) => {
+    verified.revoke(revocation)
+    onRevoked(revocation)
+  })
+  const refreshLifetimeSeconds = config.REFRESH_TOKEN_EXPIRE_MINUTES * 60
+  return {
+    service: createAuthService({
+      ...{ db, log, passwords, accessTokens, refreshTokens, sessions, revocations, guesses },
+      refreshLifetimeSeconds,
+    }),
+    apiTokens: createApiTokenService(db, revocations),
+    authenticator,
+    gate: createGate({ db, authenticator, guesses, revocations, operatorAllowed: config.access === 'open' }),
+    passwords,
+    sessions,
+    revocations,
+    guesses,
+    setupTokens,
+    purges: {
+      sessions: (limit) => sessions.purge(limit),
+      tickets: (limit) => purgeTickets(db, limit),
+      revocations: (limit) => purgeRevocations(db, limit),
+    },
+    async setupPath() {
+      if (config.access === 'open' || (await hasAdmin(db))) return undefined
+      return `/auth/setup?token=${await setupTokens.issue()}`
+    },
+    [Symbol.asyncDispose]: () => revocations[Symbol.asyncDispose](),
+  }
+}

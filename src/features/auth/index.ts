@@ -1,0 +1,6 @@
+export { apiTokenRoutes } from './api-token-routes.ts'
+export { issueApiToken } from './api-token-service.ts'
+export { type Auth, createAuth } from './auth.ts'
+export { authRoutes } from './auth-routes.ts'
+export { createUser, setPassword } from './auth-service.ts'
+export { setupRoutes } from './setup-routes.ts'

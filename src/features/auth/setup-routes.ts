@@ -1,0 +1,104 @@
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import { unauthenticated } from '../../core/authorization.ts'
+import { DomainError, validationError } from '../../core/errors.ts'
+import { problems } from '../../core/problem.ts'
+import type { Database } from '../../database/database.ts'
+import type { Logger } from '../../logging/logger.ts'
+import { hasAdmin, UserSchema } from '../users/index.ts'
+import { AUTH_BODY_LIMIT } from './auth-routes.ts'
+import { SetupSchema } from './auth-schemas.ts'
+import { createFirstAdmin } from './first-admin.ts'
+import type { Guesses } from './guesses.ts'
+import { type Passwords, passwordMistake } from './password.ts'
+import { setupClosedPage, setupDonePage, setupPage } from './setup-page.ts'
+import type { SetupTokens } from './setup-token.ts'
+
+const HTML = 'text/html; charset=utf-8'
+
+/** The link that start prints while there is no admin: a page with a form, and where the form goes. */
+export function setupRoutes(deps: {
+  db: Database
+  passwords: Passwords
+  setupTokens: SetupTokens
+  guesses: Guesses
+  log: Logger
+  parseForms: (scope: Parameters<FastifyPluginCallbackJsonSchemaToTs>[0]) => void
+}): FastifyPluginCallbackJsonSchemaToTs {
+  const { db, passwords, setupTokens, guesses, log, parseForms } = deps
+
+  async function isOpen(token: string): Promise<boolean> {
+    return (await setupTokens.verify(token)) && !(await hasAdmin(db))
+  }
+
+  return (app, _options, done) => {
+    parseForms(app)
+    app.addHook('onRequest', (_request, reply, next) => {
+      // The address has the token in it.
+      reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
+      next()
+    })
+
+    app.get('/auth/setup', { schema: { hide: true } }, async (request, reply) => {
+      const { token } = request.query as { token?: unknown }
+      const open = typeof token === 'string' && (await isOpen(token))
+      return reply
+        .code(open ? 200 : 401)
+        .header('content-security-policy', PAGE_POLICY)
+        .type(HTML)
+        .send(open ? setupPage(token) : setupClosedPage())
+    })
+
+    app.post(
+      '/auth/setup',
+      {
+        bodyLimit: AUTH_BODY_LIMIT,
+        // A browser that posts the form is answered with a page, mistakes included.
+        errorHandler: (error, request, reply) => {
+          const { token } = (request.body ?? {}) as { token?: unknown }
+          const expected = error instanceof DomainError && [409, 422].includes(error.status)
+          if (!expected || !wantsPage(request.headers.accept) || typeof token !== 'string') throw error
+          return reply
+            .code(error.status as never)
+            .header('content-security-policy', PAGE_POLICY)
+            .type(HTML)
+            .send(setupPage(token, { mistake: error.message.replaceAll('body.', '') }))
+        },
+        schema: {
+          tags: ['auth'],
+          summary: 'Make the first admin',
+          description: 'With the token of the link that start prints while there is no admin.',
+          security: [],
+          consumes: ['application/json', 'application/x-www-form-urlencoded'],
+          body: SetupSchema,
+          response: { 201: UserSchema, ...problems(400, 409, 413, 415, 422) },
+        },
+      },
+      async (request, reply) => {
+        const { token, username, password } = request.body
+        const attempt = await guesses.begin(request.ip)
+        const closed = unauthenticated('The link is not valid: it has expired, or there is an admin already.')
+        if (!(await isOpen(token))) throw closed
+        await attempt.succeeded()
+        const mistake = passwordMistake(password, username)
+        if (mistake) throw validationError([{ path: 'body.password', message: mistake }])
+        const user = await createFirstAdmin(db, passwords, { username, password })
+        if (!user) throw closed
+        log.info({ reqId: request.id, address: request.ip, user: user.username }, 'first admin made')
+        reply.code(201)
+        if (!wantsPage(request.headers.accept)) return user
+        return reply
+          .header('content-security-policy', PAGE_POLICY)
+          .type(HTML)
+          .send(setupDonePage(user.username) as never)
+      },
+    )
+    done()
+  }
+}
+
+const PAGE_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+
+function wantsPage(accept: string | undefined): boolean {
+  return accept?.includes('text/html') ?? false
+}

@@ -1,0 +1,6 @@
+export type { User, UserRecord } from './user.ts'
+export { userRoutes } from './user-routes.ts'
+export { UserSchema, userExample, usernameField } from './user-schemas.ts'
+export { changeUser, createUserService } from './user-service.ts'
+export { findUser, findUserByName, hasAdmin, insertUser, updateUser } from './user-store.ts'
+export { canonicalUsername, isUsername, usernameKey } from './username.ts'

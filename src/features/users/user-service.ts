@@ -1,0 +1,51 @@
+import type { Actor } from '../../core/actor.ts'
+import { authorize } from '../../core/authorization.ts'
+import { DomainError } from '../../core/errors.ts'
+import type { Database } from '../../database/database.ts'
+import type { User } from './user.ts'
+import { listUsers, lockAdmins, type UserChanges, updateUser } from './user-store.ts'
+
+export interface UserService {
+  list(actor: Actor, page: { skip: number; limit: number }): Promise<{ users: User[]; total: number }>
+  /** Changes role or disabled; refuses what would leave no admin. */
+  change(
+    actor: Actor,
+    id: number,
+    changes: Pick<UserChanges, 'role' | 'disabled'>,
+  ): Promise<{ user: User; changed: boolean }>
+}
+
+/** `onRevoked` is called when credentials of a user have been voided. */
+export function createUserService(db: Database, onRevoked: () => Promise<void>): UserService {
+  return {
+    async list(actor, page) {
+      authorize(actor, 'user.read')
+      return listUsers(db, page)
+    },
+    async change(actor, id, changes) {
+      authorize(actor, 'user.change')
+      const outcome = await changeUser(db, id, changes)
+      if (outcome.changed) await onRevoked()
+      return outcome
+    },
+  }
+}
+
+/** The change itself, for whoever may do it; see UserService. */
+export function changeUser(
+  db: Database,
+  id: number,
+  changes: Pick<UserChanges, 'role' | 'disabled'>,
+): Promise<{ user: User; changed: boolean }> {
+  return db.transaction(async (transaction) => {
+    // Two admins who demote each other wait here for one another, and the second is refused.
+    const admins = await lockAdmins(transaction)
+    const ceases = changes.role === 'user' || changes.disabled === true
+    if (ceases && admins.length === 1 && admins[0] === id) {
+      throw new DomainError('conflict', 'This is the last admin; make another one first.')
+    }
+    const outcome = await updateUser(transaction, id, changes)
+    if (!outcome) throw new DomainError('not-found', `There is no user ${id}.`)
+    return outcome
+  })
+}

@@ -1,0 +1,21 @@
+/** What a key has used of its points, and for how long that stands; without meaning when it has used none. */
+export interface Count {
+  consumedPoints: number
+  msBeforeNext: number
+}
+
+/** Counts by fixed windows, which start with the first point of a key. */
+export interface Counter {
+  add(key: string, points: number): Promise<Count>
+  /** Counts nothing, and starts no window. */
+  get(key: string): Promise<Count>
+  /** Takes points off, down to zero at most. */
+  subtract(key: string, points: number): Promise<unknown>
+}
+
+export interface Window {
+  points: number
+  seconds: number
+  /** What its keys begin with, without a colon at the end. */
+  keyPrefix: string
+}

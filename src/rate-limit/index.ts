@@ -1,0 +1,1 @@
+export { addressKey, createRateLimiter, type RateLimiter, type Verdict } from './rate-limiter.ts'

@@ -1,0 +1,37 @@
+import { RateLimiterRedis } from 'rate-limiter-flexible'
+import { luaScript, type Redis } from '../redis/redis.ts'
+import type { Counter, Window } from './counter.ts'
+
+/**
+ * The library's own script, but it makes no key to count nothing and no credit to give points back.
+ * Returns what is counted and for how many milliseconds.
+ */
+const count = luaScript(`
+local counted = tonumber(redis.call('get', KEYS[1]) or 0)
+local points = math.max(tonumber(ARGV[1]), -counted)
+if points ~= 0 then
+  redis.call('set', KEYS[1], 0, 'EX', ARGV[2], 'NX')
+  counted = redis.call('incrby', KEYS[1], points)
+end
+return {counted, redis.call('pttl', KEYS[1])}
+`)
+
+/** Counts in Redis, for all processes; rejects when Redis does not do it. */
+export function redisCounter(redis: Redis, { points, seconds, keyPrefix }: Window): Counter {
+  const limiter = new RateLimiterRedis({
+    // What the library calls of a client; through it, commands have the time limit and errors of ours.
+    storeClient: {
+      eval: (_text: string, { keys, arguments: values }: { keys: string[]; arguments: string[] }) =>
+        redis.script(count, keys, values),
+    },
+    useRedisPackage: true,
+    points,
+    duration: seconds,
+    keyPrefix,
+  })
+  return {
+    add: (key, amount) => limiter.penalty(key, amount),
+    get: (key) => limiter.penalty(key, 0),
+    subtract: (key, amount) => limiter.reward(key, amount),
+  }
+}
