@@ -17,7 +17,10 @@ if (external.url) {
       name: 'postgres',
       globalSetup,
       // All that touches a database, but for what is about the embedded one or starts its own server.
-      include: ['src/{database,events,features,importers,jobs}/**/*.test.ts', 'test/http/**/*.test.ts'],
+      include: [
+        'src/{database,events,features,importers,jobs}/**/*.test.ts',
+        'test/{http,contracts}/**/*.test.ts',
+      ],
       exclude: ['src/database/embedded*'],
       env: { TEST_DATABASE_URL: external.url },
     },

@@ -36,7 +36,7 @@ export function errorHandler(log: Logger) {
 
 /** The problem details of an error; `url` is the request's, of which the path is told. */
 export function toProblem(error: FastifyError | DomainError | Error, url: string): Problem {
-  const instance = url.split('?', 1)[0]!.slice(0, 1000)
+  const instance = pathOf(url)
   if (error instanceof DomainError) {
     const { status, title, message: detail, errors } = error
     return { type: 'about:blank', title, status, detail, instance, ...(errors && { errors }) }
@@ -50,8 +50,13 @@ export function toProblem(error: FastifyError | DomainError | Error, url: string
   return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, instance }
 }
 
+function pathOf(url: string): string {
+  return url.split('?', 1)[0]!.slice(0, 1000)
+}
+
 function logFailure(log: Logger, error: Error, request: FastifyRequest, status: number): void {
-  const context = { reqId: request.id, method: request.method, url: request.url }
+  // Without the query: tickets and setup tokens come in it.
+  const context = { reqId: request.id, method: request.method, path: pathOf(request.url) }
   // An absent database or upstream has its own line where it is noticed; here it is one of many requests.
   if (status === 500) log.error({ ...context, err: error }, 'request failed')
   else log.debug({ ...context, err: error }, error.message)

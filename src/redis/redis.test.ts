@@ -162,6 +162,8 @@ describe.skipIf(!redisUrl)('with a server', () => {
     // Without the proxy, which is in this process too.
     await using direct = await openRedis(own.url, logTo(lines))
     const pending = direct.send(['PING'])
+    // The command is written in the next turn.
+    await new Promise((resolve) => setImmediate(resolve))
     const end = performance.now() + 1200
     while (performance.now() < end);
     expect(await pending).toBe('PONG')

@@ -21,7 +21,7 @@ export interface TestApp extends App {
 }
 
 /** Of test servers, so that none is made in a folder. */
-const SECRET_KEY = 'a secret key of the test suite, 32 bytes and more'
+const SECRET_KEY = 'a-secret-key-of-the-test-suite-with-enough-bytes'
 
 /** The settings of a test server: a free port, no schedules, no limit of requests, no log file. */
 function testConfig(settings: Record<string, string>): Config {

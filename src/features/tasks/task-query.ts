@@ -40,8 +40,9 @@ export function parseSort(text: string): SortKey[] {
     return { column, descending: minus === '-' }
   })
   const unique = keys.filter((key, i) => keys.findIndex(({ column }) => column === key.column) === i)
-  if (!unique.some(({ column }) => column === 'id')) unique.push({ column: 'id', descending: false })
-  return unique
+  const byId = unique.findIndex(({ column }) => column === 'id')
+  // No two rows have one id, so what comes after it decides nothing.
+  return byId === -1 ? [...unique, { column: 'id', descending: false }] : unique.slice(0, byId + 1)
 }
 
 /** One page and the number of all matches, read in one statement (two when the page lies beyond the end). */

@@ -7,7 +7,14 @@ import { errorHandler } from '../error-handler.ts'
 import { registerRateLimit } from './rate-limit.ts'
 
 const log = logTo([])
-const user = (id: number): Actor => ({ kind: 'user', id, username: `user${id}`, role: 'user', scopes: [] })
+const user = (id: number): Actor => ({
+  kind: 'user',
+  id,
+  username: `user${id}`,
+  role: 'user',
+  scopes: [],
+  epoch: 0,
+})
 
 async function server(points: number) {
   const app = fastify({ trustProxy: true })

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /**
  * The headers of helmet that mean something to an answer that is data. Constants, since helmet makes
- * the same strings anew for each request: 19 µs, these 1.5 µs; a test holds them to what helmet makes.
+ * the same strings anew for each request: 13 µs, these 1 µs. A test holds them to what helmet makes.
  */
 const dataHeaders = {
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
@@ -32,7 +32,7 @@ export function setSecurityHeaders(request: FastifyRequest, reply: FastifyReply)
   if (request.protocol === 'https') reply.header('strict-transport-security', STRICT_TRANSPORT_SECURITY)
 }
 
-/** Gives the routes of this scope a Content-Security-Policy of their own, and what of helmet concerns pages only. */
+/** Gives the routes of this scope a Content-Security-Policy of their own, and helmet's headers that concern pages. */
 export function servePages(scope: FastifyInstance, contentSecurityPolicy: string): void {
   const headers = {
     'content-security-policy': contentSecurityPolicy,
