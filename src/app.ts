@@ -4,8 +4,10 @@ import { errorText, StartupError } from './core/errors.ts'
 import { type ConnectionOptions, type Database, openDatabase } from './database/database.ts'
 import { startEmbeddedPostgres } from './database/embedded.ts'
 import { migrate } from './database/migrate.ts'
+import { EventSources } from './events/event-sources.ts'
 import { purgeEvents } from './events/outbox.ts'
 import { Sockets } from './events/sockets.ts'
+import { sseRoutes } from './events/sse-routes.ts'
 import { EventStream } from './events/stream.ts'
 import { registerWebSocketRoutes } from './events/websocket-routes.ts'
 import { apiTokenRoutes, authRoutes, createAuth, setupRoutes } from './features/auth/index.ts'
@@ -119,9 +121,20 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { db, stream, importers, runner } = core
   await stream.start()
   const sockets = stack.use(new Sockets())
+  const sources = new EventSources()
+  stack.defer(() => sources.close())
   const redis = config.REDIS_URL ? stack.use(await openRedis(config.REDIS_URL, log)) : undefined
   const auth = stack.use(
-    await createAuth({ db, log, config, redis, onRevoked: (revocation) => sockets.revoke(revocation) }),
+    await createAuth({
+      db,
+      log,
+      config,
+      redis,
+      onRevoked: (revocation) => {
+        sockets.revoke(revocation)
+        sources.revoke(revocation)
+      },
+    }),
   )
   const limiter =
     config.RATE_LIMIT_PER_MINUTE > 0
@@ -138,7 +151,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     vocabulary,
     authenticator: auth.authenticator,
     limiter,
-    closeSockets: () => sockets.close(SOCKET_GRACE_MS),
+    closeSockets: () => {
+      sources.close()
+      return sockets.close(SOCKET_GRACE_MS)
+    },
     registerRoutes: (app) => {
       app.register(taskRoutes({ tasks, present, log }))
       app.register(importRoutes({ db, runner, importers, schedule: () => schedule }))
@@ -152,6 +168,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           optional: redis ? { redis: () => redis.ping(READY_TIMEOUT_MS) } : {},
         }),
       )
+      app.register(sseRoutes({ stream, sources, gate: auth.gate }))
       registerWebSocketRoutes(app, { stream, sockets, gate: auth.gate, log })
     },
   })

@@ -27,7 +27,10 @@ export async function startSocketServer() {
   const types = new Set(channels.tasks)
   const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false })
   const server = createServer().on('upgrade', async (request, wire, head) => {
-    const subscription = request.url === '/stream' ? await stream.subscribe(types) : undefined
+    const subscription =
+      request.url === '/stream'
+        ? await stream.subscribe({ types, owner: undefined, encoding: 'websocket' })
+        : undefined
     upgrades.handleUpgrade(request, wire, head, (socket) => {
       if (subscription) sockets.add(socket, wire)(operator, subscription)
       else plain.add(socket.on('close', () => plain.delete(socket)))

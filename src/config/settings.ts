@@ -28,7 +28,10 @@ function networkAddress(item: string): string {
 }
 
 function longKey(item: string): string {
-  if (Buffer.byteLength(item) < 32) throw new Error('must have at least 32 bytes in each key; keys are comma separated (openssl rand -hex 32)')
+  if (Buffer.byteLength(item) < 32)
+    throw new Error(
+      'must have at least 32 bytes in each key; keys are comma separated (openssl rand -hex 32)',
+    )
   return item
 }
 

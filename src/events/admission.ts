@@ -3,6 +3,7 @@ import type { Actor } from '../core/actor.ts'
 import { authorize, ownerScope } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import type { EventType } from './event-types.ts'
+import type { Encoding } from './frame.ts'
 import { closeCodes } from './sockets.ts'
 import type { EventStream, Subscription } from './stream.ts'
 
@@ -24,6 +25,14 @@ export interface Place {
   mark: number
 }
 
+/** What of the stream, and in which form. */
+export interface Wanted {
+  types: ReadonlySet<EventType>
+  encoding: Encoding
+  /** The last event that the reader has; undefined: live events only. */
+  after: number | undefined
+}
+
 const AUTH_TIMEOUT_MS = 10_000
 
 /**
@@ -33,14 +42,16 @@ const AUTH_TIMEOUT_MS = 10_000
 export async function takePlace(
   stream: EventStream,
   gate: Gate,
-  types: ReadonlySet<EventType>,
+  wanted: Wanted,
   find: () => Promise<Actor | undefined>,
 ): Promise<Place> {
   const mark = gate.mark()
   const actor = await find()
   if (!actor) throw new DomainError('unauthenticated', 'The token or ticket is not valid.')
   authorize(actor, 'event.read')
-  return { actor, mark, subscription: await stream.subscribe(types, ownerScope(actor)) }
+  const { types, encoding, after } = wanted
+  const subscription = await stream.subscribe({ types, owner: ownerScope(actor), encoding }, after)
+  return { actor, mark, subscription }
 }
 
 /** The token in the first message, `{"type":"auth","token":"…"}`; rejects with a close code when none comes in time. */

@@ -1,3 +1,41 @@
+import type { EventType } from './event-types.ts'
+
+/** How events are written: as WebSocket messages, or as Server-Sent Events. */
+export type Encoding = 'websocket' | 'sse'
+
+const encoders: Record<Encoding, (text: string, id: number | undefined) => Buffer> = {
+  websocket: textFrame,
+  // HTML standard, section 9.2.6; an envelope has no line breaks.
+  sse: (text, id) => Buffer.from(`${id === undefined ? '' : `id: ${id}\n`}data: ${text}\n\n`),
+}
+
+/** One event, rendered once and encoded once for each form in which it is read. */
+export class Frame {
+  readonly id: number
+  readonly type: EventType
+  readonly userId: number | null
+  readonly text: string
+  readonly #encoded: Partial<Record<Encoding, Buffer>> = {}
+
+  constructor(event: { id: number; type: EventType; user_id: number | null }, text: string) {
+    this.id = event.id
+    this.type = event.type
+    this.userId = event.user_id
+    this.text = text
+  }
+
+  /** Shared: do not change it. */
+  as(encoding: Encoding): Buffer {
+    this.#encoded[encoding] ??= encoders[encoding](this.text, this.id)
+    return this.#encoded[encoding]
+  }
+}
+
+/** A message that is no event of the table, so that no reader takes it for its place in the stream. */
+export function notice(encoding: Encoding, type: string, data: object): Buffer {
+  return encoders[encoding](JSON.stringify({ type, data }), undefined)
+}
+
 const TEXT = 0x81 // FIN and opcode 1
 
 /** A whole unmasked text message as one WebSocket frame (RFC 6455, section 5.2). */

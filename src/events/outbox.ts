@@ -25,10 +25,18 @@ export async function appendEvent(
  * needed, which every write would pay for.
  */
 export async function purgeEvents(db: Queryable, days: number, limit: number): Promise<number> {
-  const { rowCount } = await db.query({
-    text: `DELETE FROM events WHERE at < now() - make_interval(days => $1)
-      AND id IN (SELECT id FROM events ORDER BY id LIMIT $2)`,
+  const { rows } = await db.query<{ count: number }>({
+    // How far it went is kept, so that nobody takes what is left for the whole.
+    text: `
+      WITH gone AS (
+        DELETE FROM events WHERE at < now() - make_interval(days => $1)
+          AND id IN (SELECT id FROM events ORDER BY id LIMIT $2) RETURNING id
+      ), horizon AS (
+        UPDATE event_horizon SET purged_to = greatest(purged_to, (SELECT max(id) FROM gone))
+        WHERE EXISTS (SELECT FROM gone)
+      )
+      SELECT count(*) AS count FROM gone`,
     values: [days, limit],
   })
-  return rowCount ?? 0
+  return rows[0]!.count
 }

@@ -85,6 +85,11 @@ export class Relay implements AsyncDisposable {
     this.#readers--
   }
 
+  /** Every event up to here has been handed over, or is being. */
+  get position(): number {
+    return this.#position
+  }
+
   get #active(): boolean {
     return this.#readers > 0
   }
@@ -93,6 +98,14 @@ export class Relay implements AsyncDisposable {
   wake(): void {
     this.#woken = true
     if (this.#active) this.#run()
+  }
+
+  /** Resolves when the table has been looked at after this was called. Cheap when nothing has come. */
+  async look(): Promise<void> {
+    await this.#running
+    this.#woken = true
+    this.#run()
+    await this.#running
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { type Actor, isRevoked, type Revocation } from '../core/actor.ts'
+import { room } from './room.ts'
 import type { Subscription } from './stream.ts'
 
 /** Why a socket is closed: RFC 6455, section 7.4.1, and codes of our own. */
@@ -13,11 +14,12 @@ export const closeCodes = {
   tooSlow: 4413,
 } as const
 
-const PING_MS = 25_000
+export const PING_MS = 25_000
 const DEAD_MS = 45_000
 /** How often sockets are looked at; pings and deadlines are late by at most this. */
 const SWEEP_MS = 1_000
-const MAX_UNSENT_BYTES = 1024 * 1024
+/** A reader with more than this unsent is too slow for live events. */
+export const MAX_UNSENT_BYTES = 1024 * 1024
 
 interface Client {
   socket: WebSocket
@@ -85,7 +87,10 @@ export class Sockets implements AsyncDisposable {
       if (!this.#clients.has(client) || this.#graceMs !== undefined) return subscription.close()
       client.actor = actor
       client.subscription = subscription
-      subscription.open((frames) => this.#deliver(client, frames))
+      subscription.open((frames) => this.#deliver(client, frames), {
+        room: () => room(wire),
+        lost: () => socket.close(closeCodes.tryAgainLater, 'what was missed is no longer there'),
+      })
     }
   }
 

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import {
   allTypes,
+  alwaysRoom,
   insertEvent,
   ObservedDatabase,
   plainRenderers,
@@ -13,6 +14,7 @@ import { logTo } from '../../test/support/log.ts'
 import type { EventType } from './event-types.ts'
 import { EventStream } from './stream.ts'
 
+const everybody = { types: allTypes, owner: undefined, encoding: 'websocket' } as const
 let database: TestDatabase
 let writer: Awaited<ReturnType<typeof rawClient>>
 let db: ObservedDatabase
@@ -41,8 +43,8 @@ async function told(): Promise<number> {
 
 test('the envelope has a decimal id, type, time with microseconds and the data as rendered', async () => {
   const texts: Buffer[] = []
-  const subscription = await stream.subscribe(allTypes)
-  subscription.open((frames) => texts.push(frames))
+  const subscription = await stream.subscribe(everybody)
+  subscription.open((frames) => texts.push(frames), alwaysRoom)
   const id = await insertEvent(writer, 'task_deleted', { task_id: 7 })
   stream.wake()
   await eventually(() => texts.length > 0, 'the event')
@@ -55,13 +57,13 @@ test('the envelope has a decimal id, type, time with microseconds and the data a
 
 test('what comes between subscribing and opening is kept, in order', async () => {
   const other = await readStream(stream)
-  const subscription = await stream.subscribe(allTypes)
+  const subscription = await stream.subscribe(everybody)
   const ids = [await told(), await told()]
   await eventually(() => other.ids.length === 2, 'both at the other reader')
   let bytes = 0
   subscription.open((frames) => {
     bytes += frames.length
-  })
+  }, alwaysRoom)
   expect(bytes).toBeGreaterThan(0)
   expect(other.ids).toEqual(ids)
 })
@@ -178,7 +180,7 @@ test('a subscription that fails leaves nothing behind, and the next one works', 
   )
   let failures = 1
   await broken.start()
-  await expect(broken.subscribe(allTypes)).rejects.toThrow('gone')
+  await expect(broken.subscribe(everybody)).rejects.toThrow('gone')
   const reader = await readStream(broken)
   const id = await told()
   broken.wake()

@@ -1,54 +1,57 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../logging/logger.ts'
-import { type EventType, type Renderers, renderEnvelope, type StoredEvent } from './event-types.ts'
-import { textFrame } from './frame.ts'
+import { type Audience, Audiences, isFor, joinFor } from './audience.ts'
+import { catchUp } from './catch-up.ts'
+import { type Renderers, renderEnvelope, type StoredEvent } from './event-types.ts'
+import { Frame, notice } from './frame.ts'
+import { portions } from './portions.ts'
 import { Relay } from './relay.ts'
+import { canResume, readHorizon, readPage } from './replay.ts'
 
 /** Takes bytes that hold one or more whole frames, in order. The buffer is shared: do not change it. */
 export type Sink = (frames: Buffer) => void
 
+/** What a replay needs of a connection beyond writing to it. */
+export interface Flow {
+  /** Resolves when the connection has taken most of what was written to it, or is gone. */
+  room(): Promise<void>
+  /** What the reader missed is no longer all there: it must be told to begin anew. */
+  lost(): void
+}
+
 /** A reader's place in the stream. */
 export interface Subscription {
   /** Starts delivery, with what happened since the subscription was made. */
-  open(sink: Sink): void
+  open(sink: Sink, flow: Flow): void
   close(): void
 }
 
-/** Which events a reader gets. */
-interface Filter {
-  types: ReadonlySet<EventType>
-  /** undefined: of everybody's things, and of nobody's. */
-  owner: number | undefined
-}
-
-interface Frame {
-  id: number
-  type: EventType
-  userId: number | null
-  bytes: Buffer
-}
-
-interface Subscriber extends Filter {
+/** A reader who is given live events. */
+interface Member {
+  readonly audience: Audience
+  /** It has been given everything up to this id. */
+  readonly after: number
   /** Events it must not get, since they were there before it came; undefined once all have passed. */
   skip: Set<number> | undefined
   /** While undefined, frames wait in `early`. */
   sink: Sink | undefined
   early: Frame[]
+  gone: boolean
 }
 
 /** So many sockets are written to before other work of the event loop gets its turn. */
 const FAN_OUT_SLICE = 1000
-/** Frames are joined up to about this size, so that one write does not overrun a healthy reader. */
-const JOINED_BYTES = 256 * 1024
 
 /** The live events of this process: one relay, each event rendered once, any number of readers. */
 export class EventStream implements AsyncDisposable {
+  readonly #db: Database
   readonly #relay: Relay
   readonly #renderers: Renderers
-  readonly #subscribers = new Set<Subscriber>()
+  readonly #members = new Audiences<Member>()
 
   constructor(db: Database, log: Logger, renderers: Renderers) {
+    this.#db = db
     this.#renderers = renderers
     this.#relay = new Relay(db, log, (events) => this.#broadcast(events))
   }
@@ -63,30 +66,50 @@ export class EventStream implements AsyncDisposable {
   }
 
   /**
-   * A place in the stream that begins now: it gets every event that becomes visible from some moment
-   * before this resolves, and none that was visible when it was called. With an `owner` it gets only
-   * the events of this user's things. Share one `types` set among all readers of a channel: they then
-   * share frames too.
+   * A place in the stream. Without `after` it begins now: it gets every event that becomes visible from
+   * some moment before this resolves, and none that was visible when it was called.
+   *
+   * With `after`, the id of the last event that the reader has, a notice `resumed` comes first, then
+   * every event after that one, then the live ones: none lost, none twice, in order. Where they are no
+   * longer all there the notice says so, and the place begins now.
    */
-  async subscribe(types: ReadonlySet<EventType>, owner?: number): Promise<Subscription> {
+  async subscribe(audience: Audience, after?: number): Promise<Subscription> {
     await this.#relay.activate()
-    const subscriber: Subscriber = { types, owner, skip: new Set(), sink: undefined, early: [] }
-    // From here on nothing is missed; what is visible already is taken out again.
-    this.#subscribers.add(subscriber)
     try {
-      const ids = await this.#relay.visibleAhead()
-      subscriber.early = subscriber.early.filter(({ id }) => !ids.delete(id))
-      subscriber.skip = ids.size > 0 ? ids : undefined
+      if (after === undefined) return await this.#fromNow(audience)
+      const recovered = await canResume(this.#db, after)
+      const told = notice(audience.encoding, 'resumed', { after: String(after), recovered })
+      return recovered ? this.#from(after, audience, told) : await this.#fromNow(audience, told)
     } catch (error) {
-      this.#remove(subscriber)
+      this.#relay.deactivate()
       throw error
     }
+  }
+
+  /** The id before the first event that is surely kept. */
+  horizon(): Promise<number> {
+    return readHorizon(this.#db)
+  }
+
+  /**
+   * A page of what has been told after the id `after`, as envelopes; `next` is from where to go on, and
+   * `more` whether there is more already. undefined: some of it is no longer kept.
+   */
+  async page(
+    audience: Audience,
+    after: number,
+    limit: number,
+  ): Promise<{ envelopes: string[]; next: number; more: boolean } | undefined> {
+    await this.#relay.look()
+    if (!(await canResume(this.#db, after))) return undefined
+    const upTo = Math.max(this.#relay.position, after)
+    const { events, purgedTo } = await readPage(this.#db, audience, { after, upTo, limit })
+    if (purgedTo > after) return undefined
+    const more = events.length === limit
     return {
-      open(sink) {
-        for (const frame of subscriber.early.splice(0)) if (isFor(frame, subscriber)) sink(frame.bytes)
-        subscriber.sink = sink
-      },
-      close: () => this.#remove(subscriber),
+      envelopes: events.map((event) => this.#render(event).text),
+      next: more ? events.at(-1)!.id : upTo,
+      more,
     }
   }
 
@@ -94,89 +117,107 @@ export class EventStream implements AsyncDisposable {
     await this.#relay[Symbol.asyncDispose]()
   }
 
-  #remove(subscriber: Subscriber): void {
-    if (this.#subscribers.delete(subscriber)) this.#relay.deactivate()
+  async #fromNow(audience: Audience, first?: Buffer): Promise<Subscription> {
+    const member: Member = { audience, after: 0, skip: new Set(), sink: undefined, early: [], gone: false }
+    // From here on nothing is missed; what is visible already is taken out again.
+    this.#members.add(audience, member)
+    try {
+      const ids = await this.#relay.visibleAhead()
+      member.early = member.early.filter(({ id }) => !ids.delete(id))
+      member.skip = ids.size > 0 ? ids : undefined
+    } catch (error) {
+      this.#members.delete(audience, member)
+      throw error
+    }
+    return {
+      open: (sink) => {
+        if (first) sink(first)
+        goLive(member, sink)
+      },
+      close: () => this.#leave(member),
+    }
+  }
+
+  #from(after: number, audience: Audience, first: Buffer): Subscription {
+    let member: Member | undefined
+    let closed = false
+    return {
+      open: (sink, flow) => {
+        sink(first)
+        void catchUp({
+          db: this.#db,
+          audience,
+          after,
+          sink,
+          flow,
+          render: (event) => this.#render(event),
+          position: () => this.#relay.position,
+          isClosed: () => closed,
+          join: (position) => {
+            member = { audience, after: position, skip: undefined, sink: undefined, early: [], gone: false }
+            this.#members.add(audience, member)
+          },
+          live: () => goLive(member!, sink),
+        })
+      },
+      close: () => {
+        if (closed) return
+        closed = true
+        if (member) this.#leave(member)
+        else this.#relay.deactivate()
+      },
+    }
+  }
+
+  #leave(member: Member): void {
+    if (member.gone) return
+    member.gone = true
+    this.#members.delete(member.audience, member)
+    this.#relay.deactivate()
   }
 
   async #broadcast(events: readonly StoredEvent[]): Promise<void> {
     // A copy: who comes while this waits has its place behind all these events.
-    const subscribers = [...this.#subscribers]
+    const groups = this.#members.snapshot()
     for (const frames of portions(events.map((event) => this.#render(event)))) {
-      const joined = new JoinedFrames(frames)
       let written = 0
-      for (const subscriber of subscribers) {
-        if (!this.#subscribers.has(subscriber)) continue
-        if (subscriber.skip || !subscriber.sink) {
-          deliverOneByOne(subscriber, frames)
-        } else {
-          const bytes = joined.for(subscriber)
-          if (bytes.length > 0) subscriber.sink(bytes)
+      for (const { audience, members } of groups) {
+        const bytes = joinFor(frames, audience)
+        for (const member of members) {
+          if (member.gone) continue
+          if (member.skip || !member.sink || member.after >= frames[0]!.id) deliverOneByOne(member, frames)
+          else if (bytes.length > 0) member.sink(bytes)
+          else continue
+          if (++written % FAN_OUT_SLICE === 0) await yieldToOthers()
         }
-        if (++written % FAN_OUT_SLICE === 0) await yieldToOthers()
       }
       await yieldToOthers()
     }
   }
 
   #render(event: StoredEvent): Frame {
-    const { id, type, user_id: userId } = event
     // Of a later version on the same database: nobody here reads its type.
-    if (!Object.hasOwn(this.#renderers, type)) return { id, type, userId, bytes: NOTHING }
-    return { id, type, userId, bytes: textFrame(renderEnvelope(event, this.#renderers)) }
+    const known = Object.hasOwn(this.#renderers, event.type)
+    return new Frame(event, known ? renderEnvelope(event, this.#renderers) : '')
   }
 }
 
-const NOTHING = Buffer.alloc(0)
-
-function isFor({ type, userId }: Frame, { types, owner }: Filter): boolean {
-  return types.has(type) && (owner === undefined || owner === userId)
+function goLive(member: Member, sink: Sink): void {
+  const { audience } = member
+  for (const frame of member.early.splice(0)) if (isFor(frame, audience)) sink(frame.as(audience.encoding))
+  member.sink = sink
 }
 
-/** The frames of a portion, joined once for each kind of reader. */
-class JoinedFrames {
-  readonly #frames: readonly Frame[]
-  readonly #owners: ReadonlySet<number | null>
-  readonly #joined = new Map<ReadonlySet<EventType>, Map<number | undefined, Buffer>>()
-
-  constructor(frames: readonly Frame[]) {
-    this.#frames = frames
-    this.#owners = new Set(frames.map(({ userId }) => userId))
-  }
-
-  for(filter: Filter): Buffer {
-    if (filter.owner !== undefined && !this.#owners.has(filter.owner)) return NOTHING
-    const byOwner = this.#joined.get(filter.types) ?? new Map<number | undefined, Buffer>()
-    const bytes = byOwner.get(filter.owner) ?? this.#join(filter)
-    this.#joined.set(filter.types, byOwner.set(filter.owner, bytes))
-    return bytes
-  }
-
-  #join(filter: Filter): Buffer {
-    const wanted = this.#frames.filter((frame) => isFor(frame, filter))
-    return wanted.length === 1 ? wanted[0]!.bytes : Buffer.concat(wanted.map(({ bytes }) => bytes))
-  }
-}
-
-function deliverOneByOne(subscriber: Subscriber, frames: readonly Frame[]): void {
+function deliverOneByOne(member: Member, frames: readonly Frame[]): void {
   for (const frame of frames) {
-    if (subscriber.skip?.delete(frame.id)) {
-      if (subscriber.skip.size === 0) subscriber.skip = undefined
-    } else if (!subscriber.sink) {
-      subscriber.early.push(frame)
-    } else if (isFor(frame, subscriber)) {
-      subscriber.sink(frame.bytes)
+    if (member.skip?.delete(frame.id)) {
+      if (member.skip.size === 0) member.skip = undefined
+    } else if (frame.id <= member.after) {
+      // It had this one before.
+    } else if (!member.sink) {
+      member.early.push(frame)
+    } else if (isFor(frame, member.audience)) {
+      member.sink(frame.as(member.audience.encoding))
     }
-  }
-}
-
-function* portions(frames: readonly Frame[]): Generator<readonly Frame[]> {
-  let start = 0
-  let size = 0
-  for (let end = 0; end < frames.length; end++) {
-    size += frames[end]!.bytes.length
-    if (size < JOINED_BYTES && end + 1 < frames.length) continue
-    yield frames.slice(start, end + 1)
-    start = end + 1
-    size = 0
   }
 }

@@ -1,11 +1,13 @@
 import type {} from '@fastify/swagger'
 import type {} from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { bearerToken, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import { problems } from '../core/problem.ts'
 import type { Logger } from '../logging/logger.ts'
-import { firstToken, type Gate, type Place, refuse, takePlace } from './admission.ts'
+import { firstToken, type Gate, type Place, refuse, takePlace, type Wanted } from './admission.ts'
+import { afterField, typesField, typesIn } from './event-query.ts'
 import { channels, EnvelopeSchema, type EventType } from './event-types.ts'
 import type { Sockets } from './sockets.ts'
 import type { EventStream } from './stream.ts'
@@ -16,9 +18,11 @@ const paths: Record<string, { types: ReadonlySet<EventType>; tells: string }> = 
   '/ws/tasks': { types: new Set(channels.tasks), tells: 'tasks and background runs' },
 }
 
-const TicketQuery = {
+const PlaceQuery = {
   type: 'object',
   properties: {
+    after: afterField,
+    types: typesField,
     ticket: {
       type: 'string',
       maxLength: 200,
@@ -26,7 +30,7 @@ const TicketQuery = {
     },
   },
   additionalProperties: false,
-} as const
+} as const satisfies JSONSchema
 
 export function registerWebSocketRoutes(
   app: FastifyInstance,
@@ -44,24 +48,25 @@ export function registerWebSocketRoutes(
         tags: ['events'],
         summary: `WebSocket: ${tells}`,
         description:
-          'Each message is one event, as in the example of 101. Nothing is sent before the first event. Where a token is needed, it comes in the Authorization header, as a `ticket`, or in a first message `{"type":"auth","token":"…"}` within 10 s. Close codes: 4401 not (or no longer) authenticated, 4403 not allowed, 4408 no authentication in time, 4413 too slow, 1001 server going away.',
-        querystring: TicketQuery,
+          'Each message is one event, as in the example of 101. Nothing is sent before the first event; with `after`, a message `resumed` says whether all that was missed is still there (`recovered`), and if so it comes next. Where a token is needed, it comes in the Authorization header, as a `ticket`, or in a first message `{"type":"auth","token":"…"}` within 10 s. Close codes: 4401 not (or no longer) authenticated, 4403 not allowed, 4408 no authentication in time, 4413 too slow, 1001 server going away.',
+        querystring: PlaceQuery,
         response: { 101: EnvelopeSchema, ...problems(422, 426) },
       },
       // The place in the stream is taken before the handshake is answered: whatever a client causes
       // after it sees the socket open reaches it.
-      preValidation: async (request) => {
+      preHandler: async (request) => {
         if (!request.ws) return
-        const { ticket } = request.query as { ticket?: unknown }
-        if (typeof ticket === 'string') {
+        const { ticket } = request.query as FromSchema<typeof PlaceQuery>
+        const wanted = wantedBy(request, types)
+        if (ticket !== undefined) {
           // A page cannot see why a handshake fails, so it learns from the close code.
-          const arrival = await takePlace(stream, gate, types, () => gate.redeem(ticket, request.ip)).then(
+          const arrival = await takePlace(stream, gate, wanted, () => gate.redeem(ticket, request.ip)).then(
             (place) => ({ place }),
             (error: unknown) => ({ error }),
           )
           arrivals.set(request.raw, arrival)
         } else if (request.actor.kind !== 'anonymous') {
-          const place = await takePlace(stream, gate, types, async () => {
+          const place = await takePlace(stream, gate, wanted, async () => {
             const token = bearerToken(request.headers.authorization)
             return token === undefined ? request.actor : gate.authenticate(token, request.ip)
           })
@@ -82,7 +87,7 @@ export function registerWebSocketRoutes(
         const admit = sockets.add(socket, request.raw.socket)
         try {
           const { place } = settled(arrivals.get(request.raw)) ?? {
-            place: await takePlace(stream, gate, types, async () =>
+            place: await takePlace(stream, gate, wantedBy(request, types), async () =>
               gate.authenticate(await firstToken(socket), request.ip),
             ),
           }
@@ -98,6 +103,11 @@ export function registerWebSocketRoutes(
       },
     })
   }
+}
+
+function wantedBy(request: FastifyRequest, told: ReadonlySet<EventType>): Wanted {
+  const { after, types } = request.query as FromSchema<typeof PlaceQuery>
+  return { types: typesIn(types, told), encoding: 'websocket', after }
 }
 
 function settled(arrival: { place: Place } | { error: unknown } | undefined): { place: Place } | undefined {

@@ -33,7 +33,11 @@ test('what nobody expected is a 500 that tells nothing of its inside', () => {
 test.each([
   [400, 'FST_ERR_CTP_INVALID_JSON_BODY', 'The body is not valid JSON.'],
   [413, 'FST_ERR_CTP_BODY_TOO_LARGE', 'The body is larger than this address takes.'],
-  [415, 'FST_ERR_CTP_INVALID_MEDIA_TYPE', 'The body is of a media type that this address does not take; JSON is application/json.'],
+  [
+    415,
+    'FST_ERR_CTP_INVALID_MEDIA_TYPE',
+    'The body is of a media type that this address does not take; JSON is application/json.',
+  ],
 ])('the framework’s %i has words of ours', (status, code, detail) => {
   expect(toProblem(hinted(status, code, 'FST jargon'), '/tasks')).toMatchObject({ status, detail })
 })

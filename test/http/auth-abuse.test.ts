@@ -1,15 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { median } from '../../bench/lib/stats.ts'
-import {
-  bearer,
-  from,
-  login,
-  PASSWORD,
-  refresh,
-  register,
-  registerAdmin,
-} from '../support/accounts.ts'
+import { bearer, from, login, PASSWORD, refresh, register, registerAdmin } from '../support/accounts.ts'
 import { type Answer, startTestApp, type TestApp } from '../support/app.ts'
 import { expectProblem } from '../support/problem.ts'
 import { upgrade } from '../support/raw-request.ts'

@@ -26,14 +26,14 @@ const open: WebSocket[] = []
 /** The subscriptions that have not been closed. */
 const live = new Set<object>()
 const { subscribe } = EventStream.prototype
-vi.spyOn(EventStream.prototype, 'subscribe').mockImplementation(async function (this: EventStream, types) {
-  const subscription = await subscribe.call(this, types)
+vi.spyOn(EventStream.prototype, 'subscribe').mockImplementation(async function (this: EventStream, ...given) {
+  const subscription = await subscribe.apply(this, given)
   live.add(subscription)
   const close = () => {
     subscription.close()
     live.delete(subscription)
   }
-  return { open: (sink) => subscription.open(sink), close }
+  return { open: subscription.open, close }
 })
 
 beforeAll(async () => {

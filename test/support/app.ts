@@ -25,7 +25,15 @@ const SECRET_KEY = 'a-secret-key-of-the-test-suite-with-enough-bytes'
 
 /** The settings of a test server: a free port, no schedules, no limit of requests, no log file. */
 function testConfig(settings: Record<string, string>): Config {
-  const values = { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', SECRET_KEY, IMPORTS: 'off', LOG_FILE: 'off', LOG_LEVEL: 'debug', ...settings }
+  const values = {
+    PORT: '0',
+    RATE_LIMIT_PER_MINUTE: '0',
+    SECRET_KEY,
+    IMPORTS: 'off',
+    LOG_FILE: 'off',
+    LOG_LEVEL: 'debug',
+    ...settings,
+  }
   return loadConfig({ values, fileNames: [] })
 }
 

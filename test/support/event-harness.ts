@@ -3,7 +3,7 @@ import pg from 'pg'
 import * as ws from 'ws'
 import type { Database, Statement } from '../../src/database/database.ts'
 import type { StoredEvent } from '../../src/events/event-types.ts'
-import type { EventStream, Sink } from '../../src/events/stream.ts'
+import type { EventStream, Flow, Sink } from '../../src/events/stream.ts'
 
 interface FrameReceiver {
   on(event: 'message', heard: (data: Buffer, isBinary: boolean) => void): void
@@ -71,21 +71,31 @@ export interface Reader {
 
 /** Subscribes and notes the ids that come. */
 export async function readStream(stream: EventStream, types = allTypes, onWrite = () => {}): Promise<Reader> {
-  const subscription = await stream.subscribe(types)
+  const subscription = await stream.subscribe({ types, owner: undefined, encoding: 'websocket' })
   const reader: Reader = { ids: [], writes: 0, close: () => subscription.close() }
   const read = frameReader((text) => void reader.ids.push(Number(JSON.parse(text).id)))
   subscription.open((frames) => {
     reader.writes++
     onWrite()
     read(frames)
-  })
+  }, alwaysRoom)
   return reader
+}
+
+/** The flow of a connection that takes everything at once. */
+export const alwaysRoom: Flow = {
+  room: () => Promise.resolve(),
+  lost: () => {
+    throw new Error('the reader was told to begin anew')
+  },
 }
 
 /** A database that counts statements by name and can hold them, before they run or after. */
 export class ObservedDatabase implements Database {
   readonly #db: Database
   readonly counts = new Map<string, number>()
+  /** Hears of each statement before it runs; what it throws is what the caller gets. */
+  onQuery: (name: string) => void = () => {}
   readonly #gates = new Map<string, { when: 'before' | 'after'; open: Promise<void> }>()
 
   constructor(db: Database) {
@@ -109,6 +119,7 @@ export class ObservedDatabase implements Database {
   async query<R extends QueryResultRow>(statement: Statement): Promise<QueryResult<R>> {
     const name = statement.name ?? ''
     this.counts.set(name, this.count(name) + 1)
+    this.onQuery(name)
     const gate = this.#gates.get(name)
     if (gate?.when === 'before') await gate.open
     const result = await this.#db.query<R>(statement)

@@ -25,7 +25,11 @@ export interface World extends AsyncDisposable {
   app: TestApp
   callers: Caller[]
   users: { anna: User; boris: User; root: User }
-  request(method: string, path: string, options?: { token?: string | undefined; body?: unknown }): Promise<Reply>
+  request(
+    method: string,
+    path: string,
+    options?: { token?: string | undefined; body?: unknown },
+  ): Promise<Reply>
   /** Makes a thing that the route is about, for `owner`; returns what stands for it in the path. */
   make(route: string, owner: User | null): Promise<string>
 }
@@ -68,7 +72,8 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
     if (status >= 300) throw new Error(`${call[0]} ${call[1]} is ${status}: ${text}`)
     return text && JSON.parse(text)
   }
-  const join = (username: string) => sent('POST', '/auth/register', { body: { username, password: PASSWORD } })
+  const join = (username: string) =>
+    sent('POST', '/auth/register', { body: { username, password: PASSWORD } })
 
   const { user: anna, refresh_token: refreshToken } = await join('anna')
   const { user: boris } = await join('boris')
@@ -94,7 +99,10 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
   const bad = {
     garbage: 'x',
     unsigned: [{ alg: 'none', typ: 'at+jwt' }, { sub: String(anna.id) }, ''].map(encoded).join('.'),
-    'signed with another key': await session(anna, createAccessTokens({ keys: [`${SECRET_KEY}!`], lifetimeSeconds: 600 })),
+    'signed with another key': await session(
+      anna,
+      createAccessTokens({ keys: [`${SECRET_KEY}!`], lifetimeSeconds: 600 }),
+    ),
     expired: await session(anna, createAccessTokens({ keys: [SECRET_KEY], lifetimeSeconds: -1 })),
     'of a disabled user': carl.access_token,
     'of a session that ended': left,
@@ -107,14 +115,24 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
   const adminKey = await apiToken(root, ['read', 'write'])
 
   const callers: Caller[] = [
-    { column: mode === 'open' ? 'operator' : 'anonymous', name: 'no token', user: undefined, token: async () => undefined },
+    {
+      column: mode === 'open' ? 'operator' : 'anonymous',
+      name: 'no token',
+      user: undefined,
+      token: async () => undefined,
+    },
     { column: 'user', name: 'anna', user: anna, token: () => session(anna) },
     { column: 'user', name: 'boris', user: boris, token: () => session(boris) },
     { column: 'admin', name: 'root', user: root, token: () => session(root) },
     { column: 'reader', name: 'API token of anna', user: anna, token: async () => reader.token },
     { column: 'writer', name: 'API token of anna', user: anna, token: async () => writer.token },
     { column: 'admin key', name: 'API token of root', user: root, token: async () => adminKey.token },
-    ...Object.entries(bad).map(([name, token]) => ({ column: 'bad', name, user: undefined, token: async () => token })),
+    ...Object.entries(bad).map(([name, token]) => ({
+      column: 'bad',
+      name,
+      user: undefined,
+      token: async () => token,
+    })),
   ]
   return {
     app,
@@ -129,7 +147,10 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
 /** Begins a session and returns its access token. */
 async function openSession(app: TestApp, user: User, tokens: AccessTokens): Promise<string> {
   const sessionId = await insertSession(app, user)
-  const [row] = await app.database.rows<{ epoch: number }>('SELECT token_epoch AS epoch FROM users WHERE id = $1', [user.id])
+  const [row] = await app.database.rows<{ epoch: number }>(
+    'SELECT token_epoch AS epoch FROM users WHERE id = $1',
+    [user.id],
+  )
   return tokens.issue({ userId: user.id, sessionId, epoch: row!.epoch })
 }
 
@@ -148,12 +169,18 @@ async function makeThing({ database, ...app }: TestApp, route: string, owner: Us
     String((await database.rows<{ id: number }>(`${text} RETURNING id`, values))[0]!.id)
   if (route.includes('/tasks/')) {
     const deleted = route.endsWith('/restore') ? 'now()' : 'NULL'
-    return insert(`INSERT INTO tasks (title, user_id, deleted_at) VALUES ($1, $2, ${deleted})`, [mark(owner), owner?.id])
+    return insert(`INSERT INTO tasks (title, user_id, deleted_at) VALUES ($1, $2, ${deleted})`, [
+      mark(owner),
+      owner?.id,
+    ])
   }
   if (route.includes('/sessions/')) return insertSession({ database, ...app }, owner!)
   if (route.includes('/tokens/')) {
     const hash = Buffer.from(randomUUID())
-    return insert("INSERT INTO api_tokens (user_id, name, token_hash, scopes) VALUES ($1, $2, $3, '{read}')", [owner!.id, mark(owner), hash])
+    return insert(
+      "INSERT INTO api_tokens (user_id, name, token_hash, scopes) VALUES ($1, $2, $3, '{read}')",
+      [owner!.id, mark(owner), hash],
+    )
   }
   const name = `${mark(owner)}-${randomUUID().slice(0, 8)}`
   return insert("INSERT INTO users (username, username_key, password_hash) VALUES ($1, $1, '')", [name])

@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Database } from '../database/database.ts'
+import { type Audience, joinFor } from './audience.ts'
+import type { StoredEvent } from './event-types.ts'
+import type { Frame } from './frame.ts'
+import { portions } from './portions.ts'
+import { type Page, readPage } from './replay.ts'
+
+const PAGE = 500
+const RETRY_MS = 500
+
+/** A reader that follows from behind, and the stream that it joins. */
+interface Follower {
+  db: Database
+  audience: Audience
+  /** The last id that it has. */
+  after: number
+  sink: (frames: Buffer) => void
+  flow: { room(): Promise<void>; lost(): void }
+  render: (event: StoredEvent) => Frame
+  /** Up to where the stream has handed over its events: those rows are final. */
+  position: () => number
+  isClosed: () => boolean
+  /** Keeps what the stream hands over beyond `position`, until `live`. */
+  join: (position: number) => void
+  live: () => void
+}
+
+/**
+ * Gives a reader what it missed from the table, page by page and no faster than it reads, so that
+ * memory does not grow with what was missed. When a page is not full, it joins the stream at the
+ * stream's position, and the few events up to there come from the table too: the ids up to that
+ * position and those beyond it are disjoint and complete, so nothing is lost and nothing comes twice.
+ */
+export async function catchUp(follower: Follower): Promise<void> {
+  const { flow, sink, audience, isClosed } = follower
+  let cursor = follower.after
+  for (let isFull = true; isFull; ) {
+    await flow.room()
+    const upTo = follower.position()
+    const page = await read(follower, cursor, upTo)
+    if (!page) return
+    if (page.purgedTo > cursor) return flow.lost()
+    for (const frames of portions(page.events.map(follower.render))) {
+      sink(joinFor(frames, audience))
+      await flow.room()
+      if (isClosed()) return
+    }
+    isFull = page.events.length === PAGE
+    cursor = isFull ? page.events.at(-1)!.id : Math.max(cursor, upTo)
+  }
+  const seam = Math.max(cursor, follower.position())
+  follower.join(seam)
+  while (cursor < seam) {
+    const page = await read(follower, cursor, seam)
+    if (!page) return
+    if (page.purgedTo > cursor) return flow.lost()
+    for (const frames of portions(page.events.map(follower.render))) sink(joinFor(frames, audience))
+    cursor = page.events.length === PAGE ? page.events.at(-1)!.id : seam
+  }
+  follower.live()
+}
+
+/** A page, once the database answers; undefined when the reader has gone. */
+async function read(
+  { db, audience, isClosed }: Follower,
+  after: number,
+  upTo: number,
+): Promise<Page | undefined> {
+  while (!isClosed()) {
+    try {
+      const page = await readPage(db, audience, { after, upTo, limit: PAGE })
+      return isClosed() ? undefined : page
+    } catch {
+      // The relay says that the database is away; the reader waits for it.
+      await delay(RETRY_MS)
+    }
+  }
+  return undefined
+}
