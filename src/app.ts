@@ -24,6 +24,7 @@ import { parseFormBodies } from './http/form-body.ts'
 import { healthRoutes } from './http/plugins/health.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import type { Vocabulary } from './http/validation.ts'
+import { createWrite, purgeIdempotencyKeys } from './idempotency/index.ts'
 import {
   createImportRunner,
   type Importer,
@@ -144,6 +145,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const present = taskPresenter(config.STATUS_LABELS)
   const tasks = createTaskService(db, () => stream.wake())
+  const write = createWrite({
+    db,
+    direct: tasks,
+    on: (transaction) => createTaskService(transaction),
+    onCommit: () => stream.wake(),
+  })
   const users = createUserService(db, () => auth.revocations.check())
   const { app: http, methodsOf } = await createHttpServer({
     config,
@@ -156,7 +163,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       return sockets.close(SOCKET_GRACE_MS)
     },
     registerRoutes: (app) => {
-      app.register(taskRoutes({ tasks, present, log }))
+      app.register(taskRoutes({ tasks, write, present, log }))
       app.register(importRoutes({ db, runner, importers, schedule: () => schedule }))
       app.register(userRoutes({ users, log }))
       app.register(authRoutes({ auth: auth.service, parseForms: parseFormBodies }))
@@ -180,6 +187,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     purges: {
       events: (limit) => purgeEvents(db, config.EVENT_RETENTION_DAYS, limit),
       trash: (limit) => purgeTrash(db, config.TRASH_DAYS, limit),
+      keys: (limit) => purgeIdempotencyKeys(db, limit),
       ...auth.purges,
     },
   })

@@ -50,6 +50,7 @@ const levels: Record<string, number> = {
   redis: 2,
   events: 3,
   'rate-limit': 3,
+  idempotency: 3,
   features: 4,
   importers: 4,
   jobs: 5,

@@ -62,8 +62,15 @@ export function sseRoutes(deps: {
             200: {
               description: 'The stream, or a page',
               content: {
-                'application/json': { schema: PageSchema },
-                'text/event-stream': { schema: { type: 'string' } },
+                'application/json': {
+                  schema: PageSchema,
+                  example: { events: [], next: '184467', more: false },
+                },
+                'text/event-stream': {
+                  schema: { type: 'string' },
+                  example:
+                    'id: 184467\ndata: {"id":"184467","type":"task_deleted","at":"2025-12-15T12:00:31.168401Z","data":{"task_id":1}}\n\n',
+                },
               },
             },
             ...problems(410, 422),

@@ -3,6 +3,7 @@ import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider
 import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
 import { problems } from '../../core/problem.ts'
+import { IDEMPOTENCY_HEADER, type Write } from '../../idempotency/index.ts'
 import type { Logger } from '../../logging/logger.ts'
 import type { TaskPresenter } from './task.ts'
 import {
@@ -15,11 +16,14 @@ import {
   TaskSchema,
 } from './task-schemas.ts'
 import type { TaskService } from './task-service.ts'
+import type { Outcome } from './task-store.ts'
 
-const ifMatch = {
+const keyed = { headers: { type: 'object', properties: IDEMPOTENCY_HEADER } } as const
+const conditional = {
   headers: {
     type: 'object',
     properties: {
+      ...IDEMPOTENCY_HEADER,
       'if-match': {
         type: 'string',
         description: 'ETag of the version to change; 412 if it is another by now',
@@ -32,10 +36,17 @@ const bodyProblems = [400, 413, 415, 422]
 
 export function taskRoutes(deps: {
   tasks: TaskService
+  write: Write<TaskService>
   present: TaskPresenter
   log: Logger
 }): FastifyPluginCallbackJsonSchemaToTs {
-  const { tasks, present, log } = deps
+  const { tasks, write, present, log } = deps
+  const changed = (row: Outcome, log: () => void) => ({
+    status: 200,
+    headers: { etag: etag(row.version) },
+    body: present(row),
+    ...(row.changed && { committed: log }),
+  })
   return (app, _options, done) => {
     app.addHook('onRoute', (route) => {
       route.schema = { tags: ['tasks'], ...route.schema }
@@ -84,16 +95,21 @@ export function taskRoutes(deps: {
       {
         schema: {
           summary: 'Create a task',
+          ...keyed,
           body: CreateTaskSchema,
-          response: { 201: TaskSchema, ...problems(...bodyProblems) },
+          response: { 201: TaskSchema, ...problems(409, ...bodyProblems) },
         },
       },
-      async (request, reply) => {
-        const row = await tasks.create(request.actor, request.body)
-        log.info({ ...caller(request), taskId: row.id }, 'task created')
-        reply.code(201).header('location', `/tasks/${row.id}`).header('etag', etag(row.version))
-        return present(row)
-      },
+      (request, reply) =>
+        write(request, reply, async (service) => {
+          const row = await service.create(request.actor, request.body)
+          return {
+            status: 201,
+            headers: { location: `/tasks/${row.id}`, etag: etag(row.version) },
+            body: present(row),
+            committed: () => log.info({ ...caller(request), taskId: row.id }, 'task created'),
+          }
+        }),
     )
 
     app.patch(
@@ -102,19 +118,18 @@ export function taskRoutes(deps: {
         schema: {
           summary: 'Change some fields of a task',
           params: IdParams,
-          ...ifMatch,
+          ...conditional,
           body: PatchTaskSchema,
-          response: { ...found, ...problems(404, 412, ...bodyProblems) },
+          response: { ...found, ...problems(404, 409, 412, ...bodyProblems) },
         },
       },
-      async (request, reply) => {
-        const { id } = request.params
-        const row = await tasks.patch(request.actor, id, request.body, allowed(request))
-        if (row.changed)
-          log.info({ ...caller(request), taskId: id, fields: Object.keys(request.body) }, 'task updated')
-        reply.header('etag', etag(row.version))
-        return present(row)
-      },
+      (request, reply) =>
+        write(request, reply, async (service) => {
+          const { id } = request.params
+          const row = await service.patch(request.actor, id, request.body, allowed(request))
+          const fields = Object.keys(request.body)
+          return changed(row, () => log.info({ ...caller(request), taskId: id, fields }, 'task updated'))
+        }),
     )
 
     app.put(
@@ -123,18 +138,17 @@ export function taskRoutes(deps: {
         schema: {
           summary: 'Replace a task',
           params: IdParams,
-          ...ifMatch,
+          ...conditional,
           body: PutTaskSchema,
-          response: { ...found, ...problems(404, 412, ...bodyProblems) },
+          response: { ...found, ...problems(404, 409, 412, ...bodyProblems) },
         },
       },
-      async (request, reply) => {
-        const { id } = request.params
-        const row = await tasks.replace(request.actor, id, request.body, allowed(request))
-        if (row.changed) log.info({ ...caller(request), taskId: id }, 'task replaced')
-        reply.header('etag', etag(row.version))
-        return present(row)
-      },
+      (request, reply) =>
+        write(request, reply, async (service) => {
+          const { id } = request.params
+          const row = await service.replace(request.actor, id, request.body, allowed(request))
+          return changed(row, () => log.info({ ...caller(request), taskId: id }, 'task replaced'))
+        }),
     )
 
     app.delete(
@@ -143,16 +157,20 @@ export function taskRoutes(deps: {
         schema: {
           summary: 'Move a task to the trash',
           params: IdParams,
-          ...ifMatch,
-          response: { 204: { type: 'null', description: 'It is in the trash' }, ...problems(404, 412, 422) },
+          ...conditional,
+          response: {
+            204: { type: 'null', description: 'It is in the trash' },
+            ...problems(404, 409, 412, 422),
+          },
         },
       },
-      async (request, reply) => {
-        const { id } = request.params
-        await tasks.remove(request.actor, id, allowed(request))
-        log.info({ ...caller(request), taskId: id }, 'task deleted')
-        return reply.code(204).send(null)
-      },
+      (request, reply) =>
+        write(request, reply, async (service) => {
+          const { id } = request.params
+          await service.remove(request.actor, id, allowed(request))
+          const committed = () => log.info({ ...caller(request), taskId: id }, 'task deleted')
+          return { status: 204, headers: {}, body: null, committed }
+        }),
     )
 
     app.post(
@@ -161,15 +179,15 @@ export function taskRoutes(deps: {
         schema: {
           summary: 'Take a task out of the trash',
           params: IdParams,
-          response: { ...found, ...problems(404, 422) },
+          ...keyed,
+          response: { ...found, ...problems(404, 409, 422) },
         },
       },
-      async (request, reply) => {
-        const row = await tasks.restore(request.actor, request.params.id)
-        log.info({ ...caller(request), taskId: row.id }, 'task restored')
-        reply.header('etag', etag(row.version))
-        return present(row)
-      },
+      (request, reply) =>
+        write(request, reply, async (service) => {
+          const row = await service.restore(request.actor, request.params.id)
+          return changed(row, () => log.info({ ...caller(request), taskId: row.id }, 'task restored'))
+        }),
     )
     done()
   }

@@ -23,7 +23,7 @@ export interface TaskService {
   patch(actor: Actor, id: number, input: PatchTask, versions?: number[]): Promise<Outcome>
   replace(actor: Actor, id: number, input: CreateTask, versions?: number[]): Promise<Outcome>
   remove(actor: Actor, id: number, versions?: number[]): Promise<void>
-  restore(actor: Actor, id: number): Promise<TaskRow>
+  restore(actor: Actor, id: number): Promise<Outcome>
 }
 
 /**
