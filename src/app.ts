@@ -4,6 +4,7 @@ import { errorText, StartupError } from './core/errors.ts'
 import { type ConnectionOptions, type Database, openDatabase } from './database/database.ts'
 import { startEmbeddedPostgres } from './database/embedded.ts'
 import { migrate } from './database/migrate.ts'
+import { asyncApiDocument } from './events/asyncapi.ts'
 import { EventSources } from './events/event-sources.ts'
 import { purgeEvents } from './events/outbox.ts'
 import { Sockets } from './events/sockets.ts'
@@ -16,11 +17,13 @@ import {
   parseStatus,
   purgeTrash,
   taskEventRenderers,
+  taskEventSchemas,
   taskPresenter,
   taskRoutes,
 } from './features/tasks/index.ts'
 import { canonicalUsername, createUserService, isUsername, userRoutes } from './features/users/index.ts'
 import { parseFormBodies } from './http/form-body.ts'
+import { version } from './http/openapi.ts'
 import { healthRoutes } from './http/plugins/health.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import type { Vocabulary } from './http/validation.ts'
@@ -31,6 +34,7 @@ import {
   type ImportRunner,
   type ImportSchedule,
   importEventRenderers,
+  importEventSchemas,
   importRoutes,
   startImportSchedule,
   todoImporter,
@@ -145,6 +149,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const present = taskPresenter(config.STATUS_LABELS)
   const tasks = createTaskService(db, () => stream.wake())
+  const events = asyncApiDocument(version, { ...taskEventSchemas, ...importEventSchemas })
   const write = createWrite({
     db,
     direct: tasks,
@@ -175,6 +180,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           optional: redis ? { redis: () => redis.ping(READY_TIMEOUT_MS) } : {},
         }),
       )
+      app.get('/asyncapi.json', { schema: { hide: true } }, async () => events)
       app.register(sseRoutes({ stream, sources, gate: auth.gate }))
       registerWebSocketRoutes(app, { stream, sockets, gate: auth.gate, log })
     },

@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import { tidyDocument } from './openapi-document.ts'
 import { servePages } from './plugins/security-headers.ts'
 
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+export const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
 /** Collects the routes registered after it into the document. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {

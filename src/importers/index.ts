@@ -1,4 +1,4 @@
-export { importEventRenderers } from './import-events.ts'
+export { importEventRenderers, importEventSchemas } from './import-events.ts'
 export { importRoutes } from './import-routes.ts'
 export type { Importer, ImportRun } from './importer.ts'
 export { createImportRunner, type ImportRunner } from './runner.ts'

@@ -9,9 +9,11 @@ test('docs/configuration.md is what the settings say', async () => {
   await expect(settingsReference()).toMatchFileSnapshot('../../docs/configuration.md')
 })
 
-test('docs/openapi.json and src/database/schema.sql are what the code and the migrations make', async () => {
+test('docs/openapi.json, docs/asyncapi.json and src/database/schema.sql are what the code and the migrations make', async () => {
   await using app = await startTestApp()
   const { body } = await app.fetch('/openapi.json')
   await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../../docs/openapi.json')
+  const events = await app.fetch('/asyncapi.json')
+  await expect(`${JSON.stringify(events.body, null, 2)}\n`).toMatchFileSnapshot('../../docs/asyncapi.json')
   await expect(await dumpSchema(app.database)).toMatchFileSnapshot('../../src/database/schema.sql')
 })

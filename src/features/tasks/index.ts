@@ -1,5 +1,5 @@
 export { parseStatus, taskPresenter } from './task.ts'
-export { taskEventRenderers } from './task-events.ts'
+export { taskEventRenderers, taskEventSchemas } from './task-events.ts'
 export { taskRoutes } from './task-routes.ts'
 export { createTaskService } from './task-service.ts'
 export { purgeTrash } from './task-store.ts'

@@ -1,4 +1,6 @@
+import type { JSONSchema } from 'json-schema-to-ts'
 import { rowFromSnapshot, type TaskPresenter, type TaskRow } from './task.ts'
+import { TaskSchema, taskExample } from './task-schemas.ts'
 
 /** How the events that the task store writes are told to clients. */
 export function taskEventRenderers(present: TaskPresenter) {
@@ -8,4 +10,23 @@ export function taskEventRenderers(present: TaskPresenter) {
     task_updated: renderTask,
     task_deleted: ({ task_id }: { task_id: number }) => ({ task_id }),
   }
+}
+
+const TaskData: JSONSchema = {
+  type: 'object',
+  required: ['task'],
+  properties: { task: TaskSchema },
+  examples: [{ task: taskExample }],
+}
+
+/** The `data` of these events, for the documentation. */
+export const taskEventSchemas: Record<keyof ReturnType<typeof taskEventRenderers>, JSONSchema> = {
+  task_created: TaskData,
+  task_updated: TaskData,
+  task_deleted: {
+    type: 'object',
+    required: ['task_id'],
+    properties: { task_id: { type: 'integer', minimum: 1 } },
+    examples: [{ task_id: 1 }],
+  },
 }

@@ -38,7 +38,7 @@ const fields = {
 
 const time = { format: 'date-time', examples: ['2025-12-15T12:00:31.168401Z'] } as const
 
-const example = {
+export const taskExample = {
   id: 1,
   title: 'Prepare report',
   description: 'Collect monthly data',
@@ -87,10 +87,10 @@ export const TaskSchema: JSONSchema = {
     updated_at: { type: ['string', 'null'], ...time },
   },
   title: 'Task',
-  examples: [example],
+  examples: [taskExample],
 }
 
-export const TaskListSchema: JSONSchema = { type: 'array', items: TaskSchema, examples: [[example]] }
+export const TaskListSchema: JSONSchema = { type: 'array', items: TaskSchema, examples: [[taskExample]] }
 
 export const CreateTaskSchema = {
   type: 'object',
