@@ -7,6 +7,7 @@ import { migrate } from './database/migrate.ts'
 import { asyncApiDocument } from './events/asyncapi.ts'
 import { EventSources } from './events/event-sources.ts'
 import { purgeEvents } from './events/outbox.ts'
+import { createSignal, type Signal } from './events/signal.ts'
 import { Sockets } from './events/sockets.ts'
 import { sseRoutes } from './events/sse-routes.ts'
 import { EventStream } from './events/stream.ts'
@@ -60,6 +61,8 @@ export interface Core extends AsyncDisposable {
   stream: EventStream
   importers: Importer[]
   runner: ImportRunner
+  /** Call after a commit that told an event. */
+  changed: () => void
 }
 
 export interface App extends AsyncDisposable {
@@ -87,8 +90,11 @@ const vocabulary: Vocabulary = {
   },
 }
 
-/** Starts the database, embedded or not, brings its schema up to date and builds the services on it. */
-export async function startCore(config: Config, log: Logger): Promise<Core> {
+/**
+ * Starts the database, embedded or not, brings its schema up to date and builds the services on it.
+ * `onChange` hears of each commit that told an event.
+ */
+export async function startCore(config: Config, log: Logger, onChange: () => void = () => {}): Promise<Core> {
   await using stack = new AsyncDisposableStack()
   const connection = await connectionTo(config, log, stack)
   const migrated = await migrate(connection)
@@ -100,7 +106,11 @@ export async function startCore(config: Config, log: Logger): Promise<Core> {
   const stream = stack.use(
     new EventStream(db, log, { ...taskEventRenderers(present), ...importEventRenderers }),
   )
-  const runner = stack.use(createImportRunner({ db, log, onChange: () => stream.wake() }))
+  const changed = () => {
+    stream.wake()
+    onChange()
+  }
+  const runner = stack.use(createImportRunner({ db, log, onChange: changed }))
   const importers = [
     todoImporter({ url: config.TODO_SOURCE_URL, intervalSeconds: config.BACKGROUND_TASK_INTERVAL }),
   ]
@@ -112,6 +122,7 @@ export async function startCore(config: Config, log: Logger): Promise<Core> {
     stream,
     importers,
     runner,
+    changed,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -122,9 +133,11 @@ export async function startCore(config: Config, log: Logger): Promise<Core> {
  */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   await using stack = new AsyncDisposableStack()
-  const core = stack.use(await startCore(config, log))
-  const { db, stream, importers, runner } = core
+  let signal: Signal | undefined
+  const core = stack.use(await startCore(config, log, () => signal?.send()))
+  const { db, stream, importers, runner, changed } = core
   await stream.start()
+  signal = stack.use(createSignal(db, () => stream.wake()))
   const sockets = stack.use(new Sockets())
   const sources = new EventSources()
   stack.defer(() => sources.close())
@@ -148,13 +161,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   let schedule: ImportSchedule | undefined
 
   const present = taskPresenter(config.STATUS_LABELS)
-  const tasks = createTaskService(db, () => stream.wake())
+  const tasks = createTaskService(db, changed)
   const events = asyncApiDocument(version, { ...taskEventSchemas, ...importEventSchemas })
   const write = createWrite({
     db,
     direct: tasks,
     on: (transaction) => createTaskService(transaction),
-    onCommit: () => stream.wake(),
+    onCommit: changed,
   })
   const users = createUserService(db, () => auth.revocations.check())
   const { app: http, methodsOf } = await createHttpServer({

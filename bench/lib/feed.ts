@@ -42,6 +42,10 @@ export class Feed implements Database {
     throw new Error('the feed has no sessions')
   }
 
+  listen(): AsyncDisposable {
+    return { [Symbol.asyncDispose]: () => Promise.resolve() }
+  }
+
   async ping(): Promise<void> {}
   async [Symbol.asyncDispose](): Promise<void> {}
 }

@@ -8,6 +8,7 @@ import pg, {
 } from 'pg'
 import { isoTimestamp } from '../core/timestamp.ts'
 import { Lanes } from './lanes.ts'
+import { listen } from './listen.ts'
 import { isRetried, translated } from './sqlstate.ts'
 
 /** A statement with its values; one with a `name` is prepared once per connection. */
@@ -40,6 +41,8 @@ export interface Database extends Queryable, AsyncDisposable {
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
   session(): Promise<Session>
+  /** Hears what is notified on a channel; see `listen`. */
+  listen(channel: string, heard: (payload: string | undefined) => void): AsyncDisposable
   /** Resolves when a statement is answered within `milliseconds`, else rejects. */
   ping(milliseconds: number): Promise<void>
 }
@@ -100,6 +103,8 @@ export function openDatabase(connection: ConnectionOptions, onIdleError: (error:
     query,
     transaction: (work) => retried(() => inTransaction(pool, work)),
     session: () => openSession(pool),
+    listen: (channel, heard) =>
+      listen({ ...withSessionOptions(connection), application_name: 'taskwire events' }, channel, heard),
     async ping(milliseconds) {
       const { promise: late, reject } = Promise.withResolvers<never>()
       const timer = setTimeout(() => reject(new Error(`no answer in ${milliseconds} ms`)), milliseconds)

@@ -128,6 +128,7 @@ export class ObservedDatabase implements Database {
   }
 
   transaction: Database['transaction'] = (work) => this.#db.transaction(work)
+  listen: Database['listen'] = (channel, heard) => this.#db.listen(channel, heard)
   session: Database['session'] = () => this.#db.session()
   ping: Database['ping'] = (milliseconds) => this.#db.ping(milliseconds)
   async [Symbol.asyncDispose]() {}
