@@ -132,7 +132,9 @@ describe('forms', () => {
 })
 
 test('whatever is sent to a route of accounts, the answer is no 500, and problem details where it fails', async () => {
-  const wild = fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)) })
+  const wild = fc.string({
+    unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
+  })
   const field = fc.constantFrom(...Object.values(bodies).flatMap(Object.keys), 'role', 'grant_type', 'scope')
   const value = fc.oneof({ weight: 3, arbitrary: fc.oneof(fc.string(), wild) }, fc.jsonValue())
   const body = fc.oneof(
@@ -144,7 +146,12 @@ test('whatever is sent to a route of accounts, the answer is no 500, and problem
   const request = fc.record({
     path: fc.constantFrom(...Object.keys(bodies), '/auth/ticket', '/auth/nowhere'),
     type: fc.constantFrom('application/json', form['content-type'], 'text/plain'),
-    authorization: fc.constantFrom(undefined, 'Bearer x', `Bearer ${admin.refresh_token}`, `Bearer ${admin.access_token}`),
+    authorization: fc.constantFrom(
+      undefined,
+      'Bearer x',
+      `Bearer ${admin.refresh_token}`,
+      `Bearer ${admin.access_token}`,
+    ),
     body,
   })
   const property = fc.asyncProperty(request, async ({ path, type, authorization, body }) => {
