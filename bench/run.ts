@@ -14,6 +14,7 @@ const benches: Record<string, URL> = {
   import: new URL('./import.ts', import.meta.url),
   memory: new URL('./memory.ts', import.meta.url),
   tokens: new URL('./tokens.ts', import.meta.url),
+  logins: new URL('./logins.ts', import.meta.url),
 }
 const known = Object.keys(benches)
 

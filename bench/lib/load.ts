@@ -13,8 +13,8 @@ export interface Measured {
   failures: number
 }
 
-/** Puts load on a server for some seconds; a loader runs in a process of its own. */
-export type Loader = (port: number, workload: Workload, seconds: number) => Promise<Measured>
+/** Puts load on a server for some seconds, with an access token if given; a loader runs in a process of its own. */
+export type Loader = (port: number, workload: Workload, seconds: number, token?: string) => Promise<Measured>
 
 export const CONNECTIONS = 32
 export const ROWS = 1000
@@ -32,16 +32,20 @@ export function chooseLoader(name: string | undefined): { name: string; load: Lo
   throw new Error(chosen === 'wrk' ? 'wrk is not installed' : `there is no load generator ${chosen}`)
 }
 
-const wrk: Loader = (port, workload, seconds) =>
+const wrk: Loader = (port, workload, seconds, token = '') =>
   lastLine(WRK, [
     ...['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', wrkScript],
-    ...[`http://127.0.0.1:${port}`, '--', workload, String(ROWS)],
+    ...[`http://127.0.0.1:${port}`, '--', workload, String(ROWS), token],
   ])
 
-const sockets: Loader = (port, workload, seconds) =>
-  lastLine(node, [socketsScript, String(port), workload, String(ROWS), String(CONNECTIONS), String(seconds)])
+const sockets: Loader = (port, workload, seconds, token = '') =>
+  lastLine(node, [
+    ...[socketsScript, String(port), workload, String(ROWS)],
+    ...[String(CONNECTIONS), String(seconds), token],
+  ])
 
-async function lastLine(command: string, commandArguments: string[]): Promise<Measured> {
+/** Runs a load generator; what it measured is the last line that it prints. */
+export async function lastLine(command: string, commandArguments: string[]): Promise<Measured> {
   const child = spawn(command, commandArguments, { stdio: ['ignore', 'pipe', 'inherit'] })
   const output = Buffer.concat(await child.stdout.toArray()).toString()
   return JSON.parse(output.trim().split('\n').at(-1)!)

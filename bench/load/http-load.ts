@@ -1,19 +1,22 @@
 /**
  * The HTTP load where wrk is not installed: raw sockets, one request at a time on each.
- * `http-load.ts PORT find|list|only|post ROWS CONNECTIONS SECONDS`; prints what tasks.lua prints.
+ * `http-load.ts PORT find|list|only|post ROWS CONNECTIONS SECONDS [TOKEN]`; prints what tasks.lua prints.
  */
 import { connect } from 'node:net'
 import { percentile } from '../lib/stats.ts'
 
-const [port, what, rows, connections, seconds] = process.argv.slice(2) as [
+const [port, what, rows, connections, seconds, token = ''] = process.argv.slice(2) as [
   string,
   string,
   string,
   string,
   string,
+  string?,
 ]
+const authorization = token && `authorization: Bearer ${token}\r\n`
 const BODY = '{"title":"Prepare report","description":"Collect monthly data"}'
-const head = (line: string, more = '') => `${line} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${more}\r\n`
+const head = (line: string, more = '') =>
+  `${line} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${authorization}${more}\r\n`
 const requests = {
   find: Array.from({ length: Number(rows) }, (_, i) => head(`GET /tasks/${i + 1}`)),
   list: [head('GET /tasks?limit=100')],

@@ -1,15 +1,17 @@
--- Requests of the HTTP bench for wrk: `wrk -s tasks.lua URL -- find|list|only|post ROWS`.
+-- Requests of the HTTP bench for wrk: `wrk -s tasks.lua URL -- find|list|only|post ROWS [TOKEN]`.
 -- Prints one line of JSON: requests, seconds, p50 and p99 in microseconds, failures.
 local requests, count = {}, 0
 
 function init(arguments)
   local what, rows = arguments[1], tonumber(arguments[2])
+  if arguments[3] and arguments[3] ~= "" then wrk.headers["authorization"] = "Bearer " .. arguments[3] end
   math.randomseed(os.time())
   if what == "find" then
     for id = 1, rows do requests[id] = wrk.format("GET", "/tasks/" .. id) end
   elseif what == "post" then
     local body = '{"title":"Prepare report","description":"Collect monthly data"}'
-    requests[1] = wrk.format("POST", "/tasks", { ["content-type"] = "application/json" }, body)
+    wrk.headers["content-type"] = "application/json"
+    requests[1] = wrk.format("POST", "/tasks", nil, body)
   else
     requests[1] = wrk.format("GET", (what == "list" and "/tasks" or "/only-tasks") .. "?limit=100")
   end

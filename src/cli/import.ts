@@ -5,6 +5,7 @@ import type { Environment } from '../config/env.ts'
 import { errorText, StartupError } from '../core/errors.ts'
 import type { ImportRun } from '../importers/index.ts'
 import type { Console } from './console.ts'
+import { serverToken, TOKEN_ADVICE } from './context.ts'
 import { consoleLogger } from './logger.ts'
 
 /**
@@ -20,8 +21,11 @@ export async function importCommand(
   const config = loadConfig(environment)
   const url = options.url ?? `http://localhost:${config.PORT}`
   const run =
-    (await runOnServer(name, url, options.url !== undefined, console)) ??
-    (await runHere(name, config, console))
+    (await runOnServer(name, url, {
+      required: options.url !== undefined,
+      token: serverToken(environment),
+      console,
+    })) ?? (await runHere(name, config, console))
   if (run.state === 'failed') throw new StartupError(`Run ${run.run_id} of ${name} failed: ${run.error}`)
   console.out(
     `Run ${run.run_id} of ${name}: ${run.created_count} created, ${run.updated_count} updated, ${run.skipped_count} unchanged.`,
@@ -31,8 +35,7 @@ export async function importCommand(
 async function runOnServer(
   name: string,
   url: string,
-  required: boolean,
-  console: Console,
+  { required, token, console }: { required: boolean; token: string | undefined; console: Console },
 ): Promise<ImportRun | undefined> {
   try {
     const health = await request(new URL('/health', url), { headersTimeout: 2_000 })
@@ -44,8 +47,10 @@ async function runOnServer(
   console.err(`Asking the server at ${url} to import ${name} …`)
   const { statusCode, body } = await request(new URL(`/importers/${encodeURIComponent(name)}/run`, url), {
     method: 'POST',
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
   })
   const answer = (await body.json()) as ImportRun & { detail?: string }
+  if (statusCode === 401) throw new StartupError(`${answer.detail} For this command, ${TOKEN_ADVICE}`)
   if (statusCode !== 200) throw new StartupError(answer.detail ?? `The server answered ${statusCode}.`)
   return answer
 }

@@ -8,35 +8,9 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { startTestApp } from '../../test/support/app.ts'
 import { createTestDatabase } from '../../test/support/database.ts'
 import { eventually } from '../../test/support/eventually.ts'
+import { finished, taskwire } from '../../test/support/program.ts'
 import { startUpstream } from '../../test/support/upstream.ts'
 import { serve } from '../serve.ts'
-import { createProgram } from './program.ts'
-
-/** Runs a command in this process; what it throws becomes `error`. */
-function taskwire(
-  args: string[],
-  values: Record<string, string> = {},
-  signal = new AbortController().signal,
-) {
-  const out: string[] = []
-  const err: string[] = []
-  const program = createProgram({
-    environment: () => ({ values, fileNames: [] }),
-    console: { out: (line) => void out.push(line), err: (line) => void err.push(line) },
-    signal,
-    serve: async () => void out.push('served'),
-  })
-  const done = program.parseAsync(args, { from: 'user' }).then(
-    () => '',
-    (error: Error) => error.message,
-  )
-  return { out, err, done }
-}
-
-async function finished(args: string[], values: Record<string, string> = {}) {
-  const { out, err, done } = taskwire(args, values)
-  return { error: await done, out, err }
-}
 
 /** A port that nobody listens on. */
 async function freePort(): Promise<string> {
@@ -127,8 +101,8 @@ test('watch prints events until it is interrupted', async () => {
   await using app = await startTestApp()
   const interrupted = new AbortController()
   const { port } = new URL(app.url)
-  const plain = taskwire(['watch'], { PORT: port }, interrupted.signal)
-  const json = taskwire(['watch', '--json', '--url', app.url], {}, interrupted.signal)
+  const plain = taskwire(['watch'], { PORT: port }, interrupted)
+  const json = taskwire(['watch', '--json', '--url', app.url], {}, interrupted)
   await eventually(() => plain.err.length === 1 && json.err.length === 1, 'they listen')
   expect(plain.err).toEqual([`Listening on ws://localhost:${port}/ws/tasks (Ctrl-C ends it)`])
 
@@ -147,7 +121,7 @@ test('watch prints events until it is interrupted', async () => {
 test('watch tries again where nobody listens, and can be interrupted meanwhile', async () => {
   const interrupted = new AbortController()
   const url = `http://127.0.0.1:${await freePort()}`
-  const { err, done } = taskwire(['watch', '--url', url], {}, interrupted.signal)
+  const { err, done } = taskwire(['watch', '--url', url], {}, interrupted)
   await eventually(() => err.length >= 2, 'two attempts')
   expect(err[0]).toMatch(/^Not connected: .*ECONNREFUSED.*; trying again in 0\.\d s$/)
   interrupted.abort()
@@ -162,6 +136,7 @@ test('the server runs until a signal comes; a start that fails is one line', asy
   const file = join(folder, 'app.log')
   const settings = {
     DATABASE_URL: database.url,
+    DATA_DIR: folder,
     PORT: '0',
     IMPORTS: 'off',
     LOG_FILE: file,

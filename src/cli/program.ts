@@ -1,22 +1,16 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config/config.ts'
-import type { Environment } from '../config/env.ts'
 import { configCheck, configPrint } from './config.ts'
-import type { Console } from './console.ts'
+import { type ProgramContext, serverToken, TOKEN_HELP } from './context.ts'
 import { importCommand } from './import.ts'
 import { migrateCommand } from './migrate.ts'
+import { addTokenCommands } from './token.ts'
+import { addUserCommands } from './user.ts'
 import { watchCommand } from './watch.ts'
 
-export interface ProgramContext {
-  environment: () => Environment
-  console: Console
-  /** Aborted when the user asks a long command to end. */
-  signal: AbortSignal
-  serve: () => Promise<void>
-}
-
 /** The commands of `taskwire`. A mistake of the user is thrown as an error of one or more lines. */
-export function createProgram({ environment, console, signal, serve }: ProgramContext): Command {
+export function createProgram(context: ProgramContext): Command {
+  const { environment, console, signal, serve } = context
   const program = new Command('taskwire')
     .description('A task server with live events. Settings come from the environment and from .env.')
     .showHelpAfterError('(taskwire --help says more)')
@@ -29,7 +23,9 @@ Examples:
   $ taskwire watch                          print every change as it happens
   $ taskwire watch --json | jq .data.task   the same for programs
   $ taskwire import todos                   run an importer now
-  $ taskwire config print                   the settings in force`,
+  $ taskwire user create anna --admin       make an admin; the password is asked for
+  $ taskwire config print                   the settings in force
+${TOKEN_HELP}`,
     )
 
   program.command('serve').description('start the server; SIGINT or SIGTERM stops it in order').action(serve)
@@ -44,7 +40,7 @@ Examples:
     .description('run an importer now, on the running server or, if there is none, directly')
     .argument('<importer>', 'its name, such as todos')
     .option('--url <url>', 'address of the server (default: http://localhost:PORT)')
-    .addHelpText('after', '\nExample:\n  $ taskwire import todos --url http://localhost:8000')
+    .addHelpText('after', `\nExample:\n  $ taskwire import todos --url http://localhost:8000\n${TOKEN_HELP}`)
     .action((name: string, options: { url?: string }) => importCommand(name, options, environment(), console))
 
   program
@@ -53,11 +49,14 @@ Examples:
     .option('--url <url>', 'address of the server (default: http://localhost:PORT)')
     .option('--path <path>', 'stream to listen to', '/ws/tasks')
     .option('--json', 'print each event as one line of JSON', false)
-    .addHelpText('after', '\nExample:\n  $ taskwire watch --json --path /ws')
+    .addHelpText('after', `\nExample:\n  $ taskwire watch --json --path /ws\n${TOKEN_HELP}`)
     .action((options: { url?: string; path: string; json: boolean }) => {
       const url = options.url ?? `http://localhost:${loadConfig(environment()).PORT}`
-      return watchCommand({ ...options, url }, console, signal)
+      return watchCommand({ ...options, url, token: serverToken(environment()) }, console, signal)
     })
+
+  addUserCommands(program, context)
+  addTokenCommands(program, context)
 
   const config = program.command('config').description('look at the settings')
   config

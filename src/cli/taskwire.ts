@@ -10,6 +10,7 @@ const interrupted = new AbortController()
 const program = createProgram({
   environment: readEnvironment,
   console: processConsole,
+  input: process.stdin,
   signal: interrupted.signal,
   serve: async () => {
     const { serve } = await import('../serve.ts')

@@ -169,7 +169,8 @@ function newPassword(file: string): string {
   return password
 }
 
-function readPassword(place: Place): string {
+/** The password that `ensureCluster` made. */
+export function readPassword(place: Place): string {
   return readFileSync(passwordFile(place), 'utf8').trim()
 }
 

@@ -21,7 +21,7 @@ export function lockServer(folder: string, dataDir: string): () => void {
   try {
     for (;;) {
       const highest = highestLock(folder)
-      const owner = highest === 0 ? undefined : livingOwner(join(folder, prefix + highest))
+      const owner = ownerOf(folder, highest)
       if (owner !== undefined) {
         throw new StartupError(
           `DATA_DIR ${dataDir} is in use by another Taskwire server (pid ${owner}); stop it or set another DATA_DIR`,
@@ -41,6 +41,11 @@ export function lockServer(folder: string, dataDir: string): () => void {
   } finally {
     rmSync(draft, { force: true })
   }
+}
+
+/** The pid of the server that holds the lock of the cluster in `folder`; undefined when none does. */
+export function lockOwner(folder: string): number | undefined {
+  return ownerOf(folder, highestLock(folder))
 }
 
 /**
@@ -63,6 +68,10 @@ export function processIdentity(pid: number): string | undefined {
   } catch {
     return undefined
   }
+}
+
+function ownerOf(folder: string, highest: number): number | undefined {
+  return highest === 0 ? undefined : livingOwner(join(folder, prefix + highest))
 }
 
 function livingOwner(lock: string): number | undefined {

@@ -1,5 +1,13 @@
 import { openSync } from 'node:fs'
-import { type DestinationStream, destination, type Logger, multistream, pino, type StreamEntry } from 'pino'
+import {
+  type DestinationStream,
+  destination,
+  type Logger,
+  multistream,
+  pino,
+  type StreamEntry,
+  stdSerializers,
+} from 'pino'
 import { errorText } from '../core/errors.ts'
 
 export type { Logger }
@@ -44,6 +52,7 @@ export async function openLog(options: { level: string; file: string }): Promise
       base: null,
       timestamp: isoTime(),
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: withoutRows },
     },
     multistream(streams),
   )
@@ -76,6 +85,13 @@ async function close(file: ReturnType<typeof destination>): Promise<void> {
 async function pretty(): Promise<DestinationStream> {
   const { default: build } = await import('pino-pretty')
   return build({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname', sync: true })
+}
+
+/** In these fields of its errors PostgreSQL quotes whole rows, such as the hash of a password. */
+function withoutRows(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { detail: _detail, where: _where, ...rest } = stdSerializers.err(error)
+  return rest
 }
 
 /** The `time` of a line; its text is made once a millisecond, since it costs more than the rest of a short line. */

@@ -1,4 +1,8 @@
-import { afterAll, expect, test } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { eventually } from '../support/eventually.ts'
 import { kill } from '../support/processes.ts'
 import { run, startServer, stop, temporaryFolder } from '../support/server.ts'
@@ -24,10 +28,12 @@ const nowhere = 'http://127.0.0.1:9'
 test('--help names the commands and shows examples', async () => {
   const { code, out, err } = await finished(['--help'])
   expect({ code, err }).toEqual({ code: 0, err: [] })
-  for (const command of ['serve', 'migrate', 'import', 'watch', 'config'])
+  for (const command of ['serve', 'migrate', 'import', 'watch', 'user', 'token', 'config'])
     expect(out.join('\n')).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'))
   expect(out.join('\n')).toContain('Examples:\n  $ taskwire serve')
   expect((await finished(['watch', '--help'])).out.join('\n')).toContain('--json')
+  expect((await finished(['import', '--help'])).out.join('\n')).toContain('TASKWIRE_TOKEN')
+  expect((await finished(['user', 'create', '--help'])).out.join('\n')).toContain('--password-stdin')
 })
 
 test('an unknown command fails and says so', async () => {
@@ -156,4 +162,64 @@ test('watch prints events, connects again to a server that was restarted, and en
     { code: 0, signal: null },
   ])
   await stop(again)
+})
+
+/** Runs it to its end with something piped in. */
+function piped(args: string[], input: string) {
+  const program = fileURLToPath(new URL('../../src/cli/taskwire.ts', import.meta.url))
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, DATA_DIR: dataDir }
+  const ended = spawnSync(process.execPath, [program, ...args], {
+    input,
+    env,
+    cwd: dataDir,
+    encoding: 'utf8',
+  })
+  return { code: ended.status, out: ended.stdout, err: ended.stderr }
+}
+
+test('users and tokens are made on the embedded database of a running server, which hears of every change', async () => {
+  const server = await startServer({ AUTH_MODE: 'required' }, dataDir)
+  const password = 'correct horse battery'
+  const create = (name: string, ...more: string[]) =>
+    piped(['user', 'create', name, '--password-stdin', ...more], `${password}\n`)
+  expect(create('anna', '--admin')).toEqual({ code: 0, out: 'Made the admin "anna"\n', err: '' })
+  expect(create('bob')).toEqual({ code: 0, out: 'Made the user "bob"\n', err: '' })
+  expect(create('Bob')).toEqual({ code: 1, out: '', err: 'The user name "Bob" is taken.\n' })
+  expect(piped(['user', 'create', 'carl'], password)).toMatchObject({ code: 1, out: '' })
+
+  const post = (path: string, body: object) => {
+    const headers = { 'content-type': 'application/json' }
+    return fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) })
+  }
+  const { refresh_token } = (await (await post('/auth/login', { username: 'bob', password })).json()) as {
+    refresh_token: string
+  }
+  const made = await finished(['token', 'create', 'bob', '--name', 'x', '--scopes', 'read,write'])
+  expect(made).toMatchObject({ code: 0, out: [expect.stringMatching(/^tw_/)] })
+  const watch = taskwire(['watch', '--url', server.url], { TASKWIRE_TOKEN: made.out[0]! })
+  await eventually(() => watch.err.length === 1, 'it listens')
+  const socket = new WebSocket(`${server.ws}/ws`, { headers: { authorization: `Bearer ${made.out[0]}` } })
+  onTestFinished(() => socket.terminate())
+  await once(socket, 'open')
+  const closed = once(socket, 'close')
+
+  expect(await finished(['user', 'disable', 'bob'])).toEqual({
+    code: 0,
+    out: ['"bob" is disabled now; sessions ended: 1'],
+    err: [],
+  })
+  const since = performance.now()
+  expect((await closed)[0]).toBe(4401)
+  expect(performance.now() - since).toBeLessThan(2_000)
+  expect(await watch.exited).toEqual({ code: 1, signal: null })
+  expect(watch.err.at(-1)).toMatch(/^The server closed the connection \(4401 .*TASKWIRE_TOKEN/)
+  expect((await post('/auth/refresh', { refresh_token })).status).toBe(401)
+  expect(await stop(server)).toMatchObject({ code: 0 })
+
+  const listed = await finished(['user', 'list', '--json'])
+  expect(listed.out.map((line) => JSON.parse(line))).toMatchObject([
+    { username: 'anna', role: 'admin', disabled: false },
+    { username: 'bob', role: 'user', disabled: true },
+  ])
+  expect({ code: listed.code, err: listed.err }).toEqual({ code: 0, err: [] })
 })

@@ -8,6 +8,9 @@ beforeAll(async () => {
 })
 afterAll(() => required[Symbol.asyncDispose]())
 
+/** To become somebody one need not be anybody; without a body they are 422. */
+const forStrangers = /^\/auth\/(register|login|refresh|setup)$/
+
 test('every operation but the public ones is 401 with WWW-Authenticate, with and without a token', async () => {
   const all = await operations(required)
   expect(all.length).toBeGreaterThanOrEqual(15)
@@ -17,6 +20,8 @@ test('every operation but the public ones is 401 with WWW-Authenticate, with and
         const answer = await required.fetch(variant, { method, headers })
         if (isPublic(path)) {
           expect([answer.status, path]).toEqual([200, path])
+        } else if (forStrangers.test(path)) {
+          expect([answer.status, path]).toEqual([422, path])
         } else {
           expect([answer.status, method, variant]).toEqual([401, method, variant])
           expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/)
@@ -30,7 +35,9 @@ test('every operation but the public ones is 401 with WWW-Authenticate, with and
       }
     }
   }
-  expect(await required.database.rows('SELECT FROM tasks')).toEqual([])
+  for (const table of ['tasks', 'users', 'sessions', 'tickets']) {
+    expect(await required.database.rows(`SELECT FROM ${table}`)).toEqual([])
+  }
 })
 
 test('a wrong body, id or query, an unknown path and another method tell a stranger nothing more than 401', async () => {
@@ -51,6 +58,8 @@ test('the documents and the root are public', async () => {
     '/openapi.json',
     '/health/',
     '/health/ready',
+    '/docs/static/swagger-ui.css',
+    '/redoc/redoc.standalone.js',
   ]) {
     expect([200, 301, 302]).toContain((await required.fetch(path)).status)
   }
@@ -63,15 +72,36 @@ test.each([
   '/health/../tasks',
   '//tasks',
   '/openapi.json/../tasks',
+  '/auth/login/../me',
+  '/auth/loginx',
+  '/auth/register/me',
+  '/AUTH/LOGIN/../../tasks',
+  '/tasks?/auth/login',
+  '/tasks#/auth/login',
+  '/tasks;/auth/login',
 ])('no token is got around by %s', async (path) => {
   const { status, body } = await raw(required, 'GET', path, {})
   expect([401, 403, 404]).toContain(status)
   expect(JSON.parse(body)).toMatchObject({ status })
 })
 
-test('WebSockets are refused', async () => {
-  expect(await upgrade(required, '/ws/tasks', {})).toBe(401)
-  expect(await upgrade(required, '/ws', { authorization: 'Bearer x' })).toBe(401)
+test('a WebSocket is open to who may yet say who they are, not to who said wrong', async () => {
+  for (const path of ['/ws', '/ws/tasks', '/ws/']) {
+    expect(await upgrade(required, path, {})).toBe('open')
+    for (const authorization of ['Bearer x', 'Basic Og==', '']) {
+      expect(await upgrade(required, path, { authorization })).toBe(401)
+    }
+  }
+  expect(await upgrade(required, '/ws?token=x', {})).toBe(422)
+  // An upgrade where there are no sockets gets nobody further.
+  const all = await operations(required)
+  const others = all.filter(
+    ([method, path]) => method === 'GET' && !isPublic(path) && !path.startsWith('/ws'),
+  )
+  expect(others.length).toBeGreaterThan(5)
+  for (const path of [...others.map(([, path]) => path), '/tasks/abc', '/wsx', '/ws/nowhere', '/nowhere']) {
+    expect([path, await upgrade(required, path, {})]).toEqual([path, 401])
+  }
 })
 
 test('a preflight needs no token, since it cannot have one', async () => {

@@ -86,6 +86,21 @@ describe('the OpenAPI document', () => {
         'GET /ws/tasks',
         'GET /health',
         'GET /health/ready',
+        'POST /auth/register',
+        'POST /auth/login',
+        'POST /auth/refresh',
+        'POST /auth/logout',
+        'GET /auth/me',
+        'POST /auth/password',
+        'GET /auth/sessions',
+        'DELETE /auth/sessions/{id}',
+        'POST /auth/tokens',
+        'GET /auth/tokens',
+        'DELETE /auth/tokens/{id}',
+        'POST /auth/ticket',
+        'POST /auth/setup',
+        'GET /users',
+        'PATCH /users/{id}',
       ]),
     )
   })
@@ -135,6 +150,8 @@ describe('the OpenAPI document', () => {
     }
     for (const [name, { requestBody }] of operations) {
       const [method, path] = name.split(' ') as [string, string]
+      // Those of accounts need one another's answers: openapi-auth.test.ts.
+      if (/^\/(auth|users)\b/.test(path)) continue
       for (const example of examplesOf(requestBody?.content['application/json'] ?? {})) {
         const answer = await app.send(method, path.replace('{id}', '1'), example)
         expect([name, answer.status]).toEqual([name, method === 'POST' ? 201 : 200])

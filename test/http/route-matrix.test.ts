@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expectDiscreet, state } from '../support/discretion.ts'
 import { upgrade } from '../support/raw-request.ts'
-import { type Caller, mark, PASSWORD, type Reply, startWorld, type World } from '../support/route-matrix.ts'
+import { type Caller, PASSWORD, startWorld, type World } from '../support/route-matrix.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 /**
  * Who may do what: the answer to each caller. GET stands for HEAD too, WS for the handshake of a WebSocket, `**` for
- * all that is below. Several answers of one route are about the caller's own thing, that of another user, a task of
- * nobody, and one that does not exist; of importers, one that exists and one that does not.
+ * all below that has no line of its own. Several answers are about the caller's own thing, that of another user, a
+ * task of nobody, and one that does not exist; of importers, one that exists and one that does not.
  *
- * anonymous and operator have no token, while access is required and open; bad is a token that is not, or no
- * longer, valid. reader and writer are API tokens of a user with one scope, the admin key is one with both of these.
+ * anonymous and operator have no token, while access is required and open. bad is a token that is not, or no longer,
+ * valid. reader and writer are API tokens of a user with one scope; the admin key, of an admin, has these two scopes.
  */
 const table = `
 route                       | anonymous | operator        | bad | user            | admin           | reader          | writer          | admin key
@@ -50,6 +50,8 @@ GET    /                    | 302       | 302             | 302 | 302           
 GET    /health              | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 GET    /health/ready        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 GET    /openapi.json        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
+GET    /docs/static/index.html    | 302 | 302 | 302 | 302 | 302 | 302 | 302 | 302
+GET    /swagger/static/index.html | 302 | 302 | 302 | 302 | 302 | 302 | 302 | 302
 GET    /docs/**             | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 GET    /swagger/**          | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 GET    /redoc/**            | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
@@ -86,5 +88,111 @@ const bodies: Record<string, (world: World, caller: Caller) => unknown> = {
   },
   'POST /auth/password': () => ({ current_password: PASSWORD, new_password: PASSWORD }),
   'POST /auth/tokens': () => ({ name: 'New', scopes: ['read'] }),
-  'POST /auth/setup': () => ({ token: 'x', username: 'mallory', password: PASSWORD }),
+  'POST /auth/setup': ({ setupToken: token }) => ({ token, username: 'mallory', password: PASSWORD }),
+}
+
+let upstream: Upstream
+beforeAll(async () => {
+  upstream = await startUpstream()
+})
+afterAll(() => upstream[Symbol.asyncDispose]())
+
+/** The registered paths that a line of the table is about. */
+function pathsOf({ routes }: World['app'], path: string): string[] {
+  if (!path.endsWith('/**')) return routes.has(path) ? [path] : []
+  const prefix = path.slice(0, -3)
+  return [...routes.keys()].filter(
+    (one) => (one === prefix || one.startsWith(`${prefix}/`)) && !rows.some(({ path }) => path === one),
+  )
+}
+
+const methodsOf = (method: string) => (method === 'GET' ? ['GET', 'HEAD'] : [method])
+
+/** The path to ask, about a thing that is made for it. */
+async function addressOf(world: World, path: string, thing: string, { user }: Caller): Promise<string> {
+  const { anna, boris } = world.users
+  if (path === '/auth/setup') return `${path}?token=${world.setupToken}`
+  if (path.startsWith('/importers/')) return path.replace(':name', thing === 'known' ? 'todos' : 'nobody')
+  if (thing === '') return path.replace('*', 'swagger-ui.css')
+  if (thing === 'absent')
+    return path.replace(':id', path.includes('/sessions/') ? randomUUID() : '2147483647')
+  if (thing === 'own' && user && path.startsWith('/users/')) return path.replace(':id', String(user.id))
+  const owner =
+    thing === 'own' ? (user ?? anna) : thing === 'foreign' ? (user === boris ? anna : boris) : null
+  return path.replace(':id', await world.make(path, owner))
+}
+
+describe.each(['required', 'open'] as const)('while access is %s', (mode) => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld(mode, upstream.url)
+  })
+  afterAll(() => world[Symbol.asyncDispose]())
+
+  test('every registered route has its line, and every line its route', () => {
+    const { app } = world
+    const registered = [...app.routes].flatMap(([path, methods]) =>
+      [...methods].map((method) => `${method} ${path}`),
+    )
+    const lines = rows.filter(({ method }) => method !== 'WS')
+    const expected = lines.flatMap(({ method, path }) => {
+      const paths = pathsOf(app, path)
+      return (paths.length > 0 ? paths : [path]).flatMap((one) =>
+        methodsOf(method).map((each) => `${each} ${one}`),
+      )
+    })
+    expect(registered.sort()).toEqual(expected.sort())
+    const upgraded = lines.filter(({ expected }) => Object.values(expected).flat().includes('426'))
+    const sockets = rows.filter(({ method }) => method === 'WS')
+    expect(sockets.map(({ path }) => path)).toEqual(upgraded.map(({ path }) => path))
+  })
+
+  test('every column has its caller, and every cell one answer or one for each thing', () => {
+    const without = mode === 'open' ? 'anonymous' : 'operator'
+    const columns = new Set(world.callers.map(({ column }) => column)).add(without)
+    for (const { path, expected } of rows) {
+      expect(new Set(Object.keys(expected))).toEqual(columns)
+      for (const { length } of Object.values(expected)) expect([1, thingsOf(path).length]).toContain(length)
+    }
+  })
+
+  test.each(rows)('$method $path', async ({ method, path, expected }) => {
+    const wrong: string[] = []
+    for (const caller of world.callers) {
+      const cell = expected[caller.column]!
+      for (const one of pathsOf(world.app, path)) {
+        for (const each of methodsOf(method)) {
+          for (const [i, thing] of thingsOf(one).entries()) {
+            const wanted = cell[i] ?? cell[0]
+            const status = await ask(world, each, one, thing, caller)
+            const who = `${caller.column} (${caller.name})`
+            if (status !== wanted) wrong.push(`${who}: ${each} ${one} ${thing} is ${status}, not ${wanted}`)
+          }
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+})
+
+/** The status, after looking at the answer and, where it is a refusal or only read, at what should be as it was. */
+async function ask(
+  world: World,
+  method: string,
+  path: string,
+  thing: string,
+  caller: Caller,
+): Promise<string> {
+  const address = await addressOf(world, path, thing, caller)
+  const body = await bodies[`${method} ${path}`]?.(world, caller)
+  const token = await caller.token()
+  if (method === 'WS') {
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    return String(await upgrade(world.app, address, headers))
+  }
+  const before = await state(world)
+  const reply = await world.request(method, address, { token, body })
+  expectDiscreet(reply, method, address, caller)
+  if (reply.status >= 400 || method === 'GET' || method === 'HEAD') expect(await state(world)).toEqual(before)
+  return String(reply.status)
 }

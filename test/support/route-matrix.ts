@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { type AccessTokens, createAccessTokens } from '../../src/features/auth/access-token.ts'
+import { createAccessTokens } from '../../src/features/auth/access-token.ts'
+import { createSetupTokens } from '../../src/features/auth/setup-token.ts'
 import { startTestApp, type TestApp } from './app.ts'
+import { makeThing, mark, openSession, type User } from './owned-things.ts'
 
 export const PASSWORD = 'a password of the matrix'
 const SECRET_KEY = 'the-key-of-the-route-matrix-which-is-long-enough'
@@ -15,16 +16,13 @@ export interface Caller {
   token(): Promise<string | undefined>
 }
 
-export interface User {
-  id: number
-  username: string
-}
-
 /** A server with users, credentials of many kinds, and things that belong to this one and that. */
 export interface World extends AsyncDisposable {
   app: TestApp
   callers: Caller[]
   users: { anna: User; boris: User; root: User }
+  /** Of a link for the first admin; there is an admin, so it is void. */
+  setupToken: string
   request(
     method: string,
     path: string,
@@ -34,14 +32,14 @@ export interface World extends AsyncDisposable {
   make(route: string, owner: User | null): Promise<string>
 }
 
+/** Whether everybody's tasks are open to them. */
+export const seesAll = ({ column }: Caller) => ['operator', 'admin', 'admin key'].includes(column)
+
 export interface Reply {
   status: number
   headers: Headers
   text: string
 }
-
-/** Everything that belongs to a user says so, to be found in answers that should not have it. */
-export const mark = (owner: User | null) => `of-${owner?.username ?? 'nobody'}`
 
 /** `mode` is the access mode; without a token one is anonymous while it is `required`, else the operator. */
 export async function startWorld(mode: 'required' | 'open', todoSource: string): Promise<World> {
@@ -79,6 +77,7 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
   const { user: boris } = await join('boris')
   const { user: root } = await join('root')
   const carl = await join('carl')
+  const dora = await join('dora')
   await app.database.rows("UPDATE users SET role = 'admin' WHERE id = $1", [root.id])
 
   const ours = createAccessTokens({ keys: [SECRET_KEY], lifetimeSeconds: 600 })
@@ -93,8 +92,14 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
   const deleted = await apiToken(anna, ['read', 'write'])
   await sent('GET', '/auth/me', { token: deleted.token })
   await sent('DELETE', `/auth/tokens/${deleted.id}`, { token: await session(anna) })
-  // Both are used before they end: what was found out about them is remembered.
-  await sent('GET', '/auth/me', { token: carl.access_token })
+  const outlived = await apiToken(anna, ['read', 'write'])
+  await app.database.rows('UPDATE api_tokens SET expires_at = now() WHERE id = $1', [outlived.id])
+  const disabled = await apiToken(carl.user, ['read', 'write'])
+  // What is used before it ends is remembered.
+  for (const token of [carl.access_token, disabled.token, dora.access_token])
+    await sent('GET', '/auth/me', { token })
+  const passwords = { current_password: PASSWORD, new_password: `${PASSWORD}!` }
+  await sent('POST', '/auth/password', { token: dora.access_token, body: passwords })
   await sent('PATCH', `/users/${carl.user.id}`, { token: await session(root), body: { disabled: true } })
   const bad = {
     garbage: 'x',
@@ -105,8 +110,11 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
     ),
     expired: await session(anna, createAccessTokens({ keys: [SECRET_KEY], lifetimeSeconds: -1 })),
     'of a disabled user': carl.access_token,
+    'of before a change of password': dora.access_token,
     'of a session that ended': left,
+    'API token of a disabled user': disabled.token,
     'deleted API token': deleted.token,
+    'expired API token': outlived.token,
     'refresh token': refreshToken,
     ticket: (await sent('POST', '/auth/ticket', { token: await session(anna) })).ticket,
   }
@@ -138,52 +146,11 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
     app,
     callers,
     users: { anna, boris, root },
+    setupToken: await createSetupTokens({ keys: [SECRET_KEY] }).issue(),
     request,
     make: (route, owner) => makeThing(app, route, owner),
     [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
   }
-}
-
-/** Begins a session and returns its access token. */
-async function openSession(app: TestApp, user: User, tokens: AccessTokens): Promise<string> {
-  const sessionId = await insertSession(app, user)
-  const [row] = await app.database.rows<{ epoch: number }>(
-    'SELECT token_epoch AS epoch FROM users WHERE id = $1',
-    [user.id],
-  )
-  return tokens.issue({ userId: user.id, sessionId, epoch: row!.epoch })
-}
-
-async function insertSession(app: TestApp, user: User): Promise<string> {
-  const id = randomUUID()
-  await app.database.rows(
-    `INSERT INTO sessions (id, user_id, user_agent, address, created_at, last_used_at, rotated_at, expires_at)
-      VALUES ($1, $2, $3, '', now(), now(), now(), now() + interval '1 hour')`,
-    [id, user.id, mark(user)],
-  )
-  return id
-}
-
-async function makeThing({ database, ...app }: TestApp, route: string, owner: User | null): Promise<string> {
-  const insert = async (text: string, values: unknown[]) =>
-    String((await database.rows<{ id: number }>(`${text} RETURNING id`, values))[0]!.id)
-  if (route.includes('/tasks/')) {
-    const deleted = route.endsWith('/restore') ? 'now()' : 'NULL'
-    return insert(`INSERT INTO tasks (title, user_id, deleted_at) VALUES ($1, $2, ${deleted})`, [
-      mark(owner),
-      owner?.id,
-    ])
-  }
-  if (route.includes('/sessions/')) return insertSession({ database, ...app }, owner!)
-  if (route.includes('/tokens/')) {
-    const hash = Buffer.from(randomUUID())
-    return insert(
-      "INSERT INTO api_tokens (user_id, name, token_hash, scopes) VALUES ($1, $2, $3, '{read}')",
-      [owner!.id, mark(owner), hash],
-    )
-  }
-  const name = `${mark(owner)}-${randomUUID().slice(0, 8)}`
-  return insert("INSERT INTO users (username, username_key, password_hash) VALUES ($1, $1, '')", [name])
 }
 
 function encoded(part: object | string): string {

@@ -1,7 +1,7 @@
 import type { Actor, Scope, UserActor } from '../../core/actor.ts'
 import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import type { Queryable } from '../../database/database.ts'
+import type { Database } from '../../database/database.ts'
 import { type ApiToken, deleteApiToken, insertApiToken, listApiTokens } from './api-token-store.ts'
 import { API_TOKEN_PREFIX, within } from './authenticator.ts'
 import { randomToken, tokenHash } from './random-token.ts'
@@ -21,7 +21,7 @@ export interface ApiTokenService {
 }
 
 export function createApiTokenService(
-  db: Queryable,
+  db: Database,
   revocations: Pick<Revocations, 'check'>,
 ): ApiTokenService {
   return {
@@ -49,12 +49,14 @@ export function createApiTokenService(
 
 /** Makes a token for a user; the answer is the only place where it can be read. */
 export async function issueApiToken(
-  db: Queryable,
+  db: Database,
   userId: number,
   { name, scopes, expiresInDays }: NewApiToken,
 ): Promise<ApiToken & { token: string }> {
   const token = randomToken(API_TOKEN_PREFIX)
-  const made = await insertApiToken(db, { userId, name, hash: tokenHash(token), scopes, expiresInDays })
+  const made = await db.transaction((transaction) =>
+    insertApiToken(transaction, { userId, name, hash: tokenHash(token), scopes, expiresInDays }),
+  )
   if (!made) throw new DomainError('conflict', 'A user can have 100 tokens; delete one first.')
   return { ...made, token }
 }

@@ -1,5 +1,5 @@
 import type { Role, Scope } from '../../core/actor.ts'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../database/database.ts'
 
 /** An API token as its owner sees it; the token itself is shown once, when it is made. */
 export interface ApiToken {
@@ -14,12 +14,17 @@ export interface ApiToken {
 const PUBLIC = 'id, name, scopes, created_at, last_used_at, expires_at'
 const MAX_PER_USER = 100
 
-/** undefined when the user has as many as one may have. */
+/** undefined when the user has as many as one may have. Until the transaction ends nobody else makes one for them. */
 export async function insertApiToken(
-  db: Queryable,
+  transaction: Transaction,
   token: { userId: number; name: string; hash: Buffer; scopes: Scope[]; expiresInDays: number | null },
 ): Promise<ApiToken | undefined> {
-  const { rows } = await db.query<ApiToken & object>({
+  // A statement of its own, so that the next one counts what others made while this one waited.
+  await transaction.query({
+    text: 'SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE',
+    values: [token.userId],
+  })
+  const { rows } = await transaction.query<ApiToken & object>({
     name: 'api-token-insert',
     text: `INSERT INTO api_tokens (user_id, name, token_hash, scopes, expires_at)
       SELECT $1, $2, $3, $4, now() + make_interval(days => $5)

@@ -15,8 +15,14 @@ export interface UserService {
   ): Promise<{ user: User; changed: boolean }>
 }
 
-/** `onRevoked` is called when credentials of a user have been voided. */
-export function createUserService(db: Database, onRevoked: () => Promise<void>): UserService {
+/** `onRevoked` is called when credentials of a user have been voided, `endSessions` of whoever is disabled. */
+export function createUserService(
+  db: Database,
+  {
+    onRevoked,
+    endSessions,
+  }: { onRevoked: () => Promise<void>; endSessions: (id: number) => Promise<unknown> },
+): UserService {
   return {
     async list(actor, page) {
       authorize(actor, 'user.read')
@@ -26,6 +32,8 @@ export function createUserService(db: Database, onRevoked: () => Promise<void>):
       authorize(actor, 'user.change')
       const outcome = await changeUser(db, id, changes)
       if (outcome.changed) await onRevoked()
+      // Also when they were disabled before: then it is tried again, after it failed.
+      if (outcome.user.disabled) await endSessions(id)
       return outcome
     },
   }

@@ -28,6 +28,9 @@ export interface Authenticator {
 const open =
   /^\/(health(\/ready)?|docs(\/.*)?|swagger(\/.*)?|redoc(\/.*)?|openapi\.json|auth\/(register|login|refresh|setup))?\/?$/
 
+/** Who opens a socket there may say who they are later, in the first message. */
+const sockets = /^\/ws(\/tasks)?\/?$/
+
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Finds out for each request who calls. A token that is not valid is 401, never a fall back to anonymous. */
@@ -49,8 +52,7 @@ export function registerAccess(
     const { authorization } = request.headers
     if (authorization === undefined || isOpen(request)) {
       request.actor = withoutToken
-      // Sockets may say later who they are, in their first message.
-      if (config.access === 'required' && !request.ws && !isOpen(request)) {
+      if (config.access === 'required' && !isSocket(request) && !isOpen(request)) {
         request.refusal = unauthenticated('A token is needed.')
       }
       return done()
@@ -82,6 +84,10 @@ export function registerRefusals(app: FastifyInstance): void {
 // Whatever token is sent along there, such as an expired one to /auth/refresh, is of no importance.
 function isOpen({ method, url }: FastifyRequest): boolean {
   return method === 'OPTIONS' || open.test(url.split('?', 1)[0]!)
+}
+
+function isSocket({ ws, url }: FastifyRequest): boolean {
+  return ws && sockets.test(url.split('?', 1)[0]!)
 }
 
 /**
