@@ -45,14 +45,16 @@ ${TOKEN_HELP}`,
 
   program
     .command('watch')
-    .description('print events as they come; connects again whenever it must')
+    .description('print events as they come; after a break it goes on where it was')
     .option('--url <url>', 'address of the server (default: http://localhost:PORT)')
     .option('--path <path>', 'stream to listen to', '/ws/tasks')
     .option('--json', 'print each event as one line of JSON', false)
+    .option('--after <id>', 'begin with what came after this event')
     .addHelpText('after', `\nExample:\n  $ taskwire watch --json --path /ws\n${TOKEN_HELP}`)
-    .action((options: { url?: string; path: string; json: boolean }) => {
+    .action((options: { url?: string; path: string; json: boolean; after?: string }) => {
       const url = options.url ?? `http://localhost:${loadConfig(environment()).PORT}`
-      return watchCommand({ ...options, url, token: serverToken(environment()) }, console, signal)
+      const { path, json, after } = options
+      return watchCommand({ url, path, json, after, token: serverToken(environment()) }, console, signal)
     })
 
   addUserCommands(program, context)

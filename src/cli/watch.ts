@@ -18,18 +18,26 @@ export interface WatchOptions {
   path: string
   /** Print events as they come, one JSON a line. */
   json: boolean
+  /** The id of an event: what came after it is printed first. */
+  after: string | undefined
   /** Sent as a bearer token. */
   token: string | undefined
 }
 
 interface Event {
+  id?: string
   type: string
   at: string
-  data: { task?: { id: number; title: string; status: string }; task_id?: number }
+  data: {
+    task?: { id: number; title: string; status: string }
+    task_id?: number
+    recovered?: boolean
+  }
 }
 
 /**
- * `taskwire watch`: prints events until `signal` is aborted, and connects again whenever it must.
+ * `taskwire watch`: prints events until `signal` is aborted. Whenever it must connect again, it goes on
+ * behind the last event that it printed.
  *
  * @throws StartupError when the server does not take the token, or wants one
  */
@@ -39,6 +47,7 @@ export async function watchCommand(
   signal: AbortSignal,
 ): Promise<void> {
   const url = new URL(options.path, options.url.replace(/^http/, 'ws'))
+  if (options.after !== undefined) url.searchParams.set('after', options.after)
   let wait = BACKOFF_MS.min
   while (!signal.aborted) {
     const { reason, code } = await listen(url, options, signal, {
@@ -46,7 +55,15 @@ export async function watchCommand(
         wait = BACKOFF_MS.min
         console.err(`Listening on ${url} (Ctrl-C ends it)`)
       },
-      message: (text) => console.out(options.json ? text : describe(JSON.parse(text))),
+      message: (text) => {
+        const event = JSON.parse(text) as Event
+        if (event.id !== undefined) url.searchParams.set('after', event.id)
+        if (event.type === 'resumed') {
+          if (!event.data.recovered) console.err('Some of what was missed is no longer kept; going on with what comes')
+        } else {
+          console.out(options.json ? text : describe(event))
+        }
+      },
     })
     if (signal.aborted) return
     if (REFUSALS.has(code))

@@ -11,6 +11,7 @@ import type { EventSources } from './event-sources.ts'
 import { channels, EnvelopeSchema, type EventType } from './event-types.ts'
 import type { EventStream } from './stream.ts'
 
+const EVENT_STREAM = 'text/event-stream; charset=utf-8'
 const allTypes: ReadonlySet<EventType> = new Set(Object.values(channels).flat())
 
 const EventsQuery = {
@@ -47,7 +48,6 @@ export function sseRoutes(deps: {
     app.get(
       '/events',
       {
-        exposeHeadRoute: false,
         schema: {
           tags: ['events'],
           summary: 'Every event you may see, as Server-Sent Events or as JSON pages',
@@ -94,6 +94,10 @@ export function sseRoutes(deps: {
             .send(`{"events":[${envelopes.join()}],"next":"${next}","more":${more}}` as never)
         }
         const after = lastEventId(headers['last-event-id']) ?? query.after
+        if (request.method === 'HEAD') {
+          authorize(request.actor, 'event.read')
+          return reply.type(EVENT_STREAM).send()
+        }
         const place = await takePlace(stream, gate, { types, encoding: 'sse', after }, () => whoAsks(request))
         if (gate.revokedSince(place.mark, place.actor)) {
           place.subscription.close()
@@ -103,7 +107,7 @@ export function sseRoutes(deps: {
         const { 'content-length': _, ...kept } = reply.getHeaders()
         reply.raw.writeHead(200, {
           ...(kept as Record<string, string>),
-          'content-type': 'text/event-stream; charset=utf-8',
+          'content-type': EVENT_STREAM,
           'cache-control': 'no-store',
           // nginx would collect the events otherwise.
           'x-accel-buffering': 'no',

@@ -46,6 +46,8 @@ GET    /ws                  | 401       | 426             | 401 | 426           
 GET    /ws/tasks            | 401       | 426             | 401 | 426             | 426             | 426             | 426             | 426
 WS     /ws                  | open      | open            | 401 | open            | open            | open            | 403             | open
 WS     /ws/tasks            | open      | open            | 401 | open            | open            | open            | 403             | open
+GET    /events              | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
+GET    /asyncapi.json       | 401       | 200             | 401 | 200             | 200             | 200             | 200             | 200
 GET    /                    | 302       | 302             | 302 | 302             | 302             | 302             | 302             | 302
 GET    /health              | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 GET    /health/ready        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
