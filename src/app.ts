@@ -131,7 +131,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
   const present = taskPresenter(config.STATUS_LABELS)
   const tasks = createTaskService(db, () => stream.wake())
-  const users = createUserService(db, () => auth.revocations.check())
+  const users = createUserService(db, {
+    onRevoked: () => auth.revocations.check(),
+    endSessions: (id) => auth.sessions.endAll(id),
+  })
   const { app: http, methodsOf } = await createHttpServer({
     config,
     log,
