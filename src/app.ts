@@ -169,7 +169,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     on: (transaction) => createTaskService(transaction),
     onCommit: changed,
   })
-  const users = createUserService(db, () => auth.revocations.check())
+  const users = createUserService(db, {
+    onRevoked: () => auth.revocations.check(),
+    endSessions: (id) => auth.sessions.endAll(id),
+  })
   const { app: http, methodsOf } = await createHttpServer({
     config,
     log,

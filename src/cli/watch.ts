@@ -59,7 +59,8 @@ export async function watchCommand(
         const event = JSON.parse(text) as Event
         if (event.id !== undefined) url.searchParams.set('after', event.id)
         if (event.type === 'resumed') {
-          if (!event.data.recovered) console.err('Some of what was missed is no longer kept; going on with what comes')
+          if (!event.data.recovered)
+            console.err('Some of what was missed is no longer kept; going on with what comes')
         } else {
           console.out(options.json ? text : describe(event))
         }

@@ -58,6 +58,8 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
       redirect: 'manual',
       headers: {
         'x-forwarded-for': address,
+        // Of what can be had as a stream, a page is enough.
+        accept: 'application/json',
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },

@@ -88,6 +88,8 @@ export function createAuthService(deps: {
   return {
     async register(credentials, client) {
       const attempt = await guesses.begin(client.address)
+      // Else a user would be made, and the answer be 503, while sessions cannot be reached.
+      await sessions.list(0)
       const user = await createUser(db, passwords, credentials, 'user')
       const begun = await begin(user, 0, client)
       log.info({ ...audit(client), user: user.username }, 'user registered')
