@@ -19,7 +19,7 @@ export const AUTH_BODY_LIMIT = 4096
 
 const bodyProblems = [400, 413, 415, 422]
 
-export function clientOf(request: FastifyRequest): Client {
+function clientOf(request: FastifyRequest): Client {
   return { reqId: request.id, address: request.ip, userAgent: request.headers['user-agent'] ?? '' }
 }
 

@@ -165,7 +165,6 @@ export const CreateApiTokenSchema = {
   additionalProperties: false,
   examples: [{ name: 'backup script', scopes: ['read'], expires_in_days: 90 }],
 } as const satisfies JSONSchema
-export type CreateApiToken = FromSchema<typeof CreateApiTokenSchema>
 
 const apiTokenProperties = {
   id: { type: 'integer', minimum: 1 },

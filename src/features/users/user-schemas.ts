@@ -52,7 +52,6 @@ export const PatchUserSchema = {
   description: 'Whatever changes ends the user’s access tokens and sockets; disabling ends the sessions too.',
   examples: [{ role: 'admin' }],
 } as const satisfies JSONSchema
-export type PatchUser = FromSchema<typeof PatchUserSchema>
 
 export const UserIdParams = {
   type: 'object',
