@@ -23,7 +23,10 @@ export async function takeTicket(db: Queryable, hash: Buffer): Promise<Actor | u
         SELECT FROM revocations r
         WHERE r.user_id = (actor->>'id')::integer
           AND (r.session_id::text = actor->>'sessionId' OR r.token_id::text = actor->>'tokenId'
-            OR r.epoch > (actor->>'epoch')::integer))`,
+            OR r.epoch > (actor->>'epoch')::integer))
+        AND NOT EXISTS (
+          SELECT FROM api_tokens t
+          WHERE t.id = (actor->>'tokenId')::integer AND t.expires_at <= clock_timestamp())`,
     values: [hash],
   })
   return rows[0]?.actor
