@@ -6,8 +6,8 @@ import { eventually } from '../../test/support/eventually.ts'
 import { type Actor, anonymous, operator, type Scope, type UserActor } from '../core/actor.ts'
 import { unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
-import { firstToken, type Gate, refuse, takePlace } from './admission.ts'
-import type { EventType } from './event-types.ts'
+import { firstToken, type Gate, refuse, takePlace, type Wanted } from './admission.ts'
+import type { Audience } from './audience.ts'
 import type { EventStream } from './stream.ts'
 
 /** A socket of which only the events, and what it is closed with, are real. */
@@ -105,20 +105,20 @@ const user = (scopes: Scope[], role: UserActor['role'] = 'user'): UserActor => (
   scopes,
   epoch: 0,
 })
-const types = new Set<EventType>(['task_created'])
+const wanted: Wanted = { types: new Set(['task_created']), encoding: 'websocket', after: undefined }
 
 /** Takes a place; `owners` are of the subscriptions that were made. */
 async function arrive(find: () => Promise<Actor | undefined>) {
   const owners: (number | undefined)[] = []
   let marks = 0
   const stream = {
-    subscribe: async (_types: unknown, owner?: number) => {
-      owners.push(owner)
+    subscribe: async (audience: Audience) => {
+      owners.push(audience.owner)
       return { open() {}, close() {} }
     },
   }
   const gate = { mark: () => ++marks }
-  const place = takePlace(stream as unknown as EventStream, gate as unknown as Gate, types, async () => {
+  const place = takePlace(stream as unknown as EventStream, gate as unknown as Gate, wanted, async () => {
     // What is revoked while the token is looked at must count.
     expect(marks).toBe(1)
     return find()
