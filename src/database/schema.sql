@@ -17,6 +17,14 @@ CREATE INDEX api_tokens_user_id ON public.api_tokens USING btree (user_id);
 CREATE UNIQUE INDEX api_tokens_token_hash_key ON public.api_tokens USING btree (token_hash);
 COMMENT ON COLUMN api_tokens.token_hash IS 'SHA-256; the token has 256 random bits, so it needs no salt';
 
+CREATE TABLE event_horizon (
+  only_row boolean NOT NULL DEFAULT true,
+  purged_to bigint NOT NULL,
+  CONSTRAINT event_horizon_only_row_check CHECK (only_row),
+  CONSTRAINT event_horizon_pkey PRIMARY KEY (only_row)
+);
+COMMENT ON TABLE event_horizon IS 'up to which id events have been purged: who has read less than that cannot resume';
+
 CREATE TABLE events (
   id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   type text NOT NULL,
@@ -25,8 +33,21 @@ CREATE TABLE events (
   data json NOT NULL,
   CONSTRAINT events_pkey PRIMARY KEY (id)
 );
+CREATE INDEX events_user_id ON public.events USING btree (user_id, id) WHERE (user_id IS NOT NULL);
 COMMENT ON TABLE events IS 'outbox: written in the transaction of the change each row tells of; delivered in id order';
 COMMENT ON COLUMN events.user_id IS 'owner of what the event tells of; null: nobody in particular';
+
+CREATE TABLE idempotency_keys (
+  scope text NOT NULL,
+  key text NOT NULL,
+  fingerprint bytea NOT NULL,
+  answer json NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key)
+);
+CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING btree (created_at);
+COMMENT ON TABLE idempotency_keys IS 'answers to writes that came with a key, written in the transaction of the write';
+COMMENT ON COLUMN idempotency_keys.scope IS 'whose key it is: keys of different callers do not meet';
 
 CREATE TABLE import_runs (
   id integer NOT NULL GENERATED ALWAYS AS IDENTITY,

@@ -37,8 +37,13 @@ test.for([
     ['two', 'api', 'other'],
   ],
   ['an API token', { userId: 1, sessionId: null, tokenId: 5 }, ['one', 'two', 'other']],
-  ['a user', { userId: 1 }, ['other']],
-  ['a user as a row of the table says it', { userId: 1, sessionId: null, tokenId: null }, ['other']],
+  ['all earlier epochs of a user', { userId: 1, epoch: 1 }, ['other']],
+  ['epochs before the present one', { userId: 1, epoch: 0 }, ['one', 'two', 'api', 'other']],
+  [
+    'a user as a row of the table says it',
+    { userId: 1, sessionId: null, tokenId: null, epoch: 1 },
+    ['other'],
+  ],
   ['the session of somebody else', { userId: 2, sessionId: 'a' }, ['one', 'two', 'api', 'other']],
   ['an unknown token', { userId: 1, tokenId: 6 }, ['one', 'two', 'api', 'other']],
 ] as const)('revoking %s', ([, what, expected]) => {
@@ -136,13 +141,25 @@ test('in any order of events only what is still right is answered, and all of it
       until: fc.integer({ min: 0, max: 20 }),
       stale: fc.boolean(),
     }),
-    fc.record({ type: fc.constant('revoke'), userId, sessionId, tokenId: fc.constant(null) }),
-    fc.record({ type: fc.constant('revoke'), userId, sessionId: fc.constant(null), tokenId }),
+    fc.record({
+      type: fc.constant('revoke'),
+      userId,
+      sessionId,
+      tokenId: fc.constant(null),
+      epoch: fc.constantFrom(0, 1),
+    }),
+    fc.record({
+      type: fc.constant('revoke'),
+      userId,
+      sessionId: fc.constant(null),
+      tokenId,
+      epoch: fc.constantFrom(0, 1),
+    }),
     fc.record({ type: fc.constant('pass'), time: fc.integer({ min: 0, max: 5 }) }),
     fc.record({ type: fc.constant('get'), token }),
   ) as fc.Arbitrary<
     | { type: 'set'; token: string; actor: UserActor; until: number; stale: boolean }
-    | { type: 'revoke'; userId: number; sessionId: string | null; tokenId: number | null }
+    | { type: 'revoke'; userId: number; sessionId: string | null; tokenId: number | null; epoch: number }
     | { type: 'pass'; time: number }
     | { type: 'get'; token: string }
   >
@@ -162,7 +179,9 @@ test('in any order of events only what is still right is answered, and all of it
             const isMeant =
               event.sessionId !== null
                 ? actor.sessionId === event.sessionId
-                : event.tokenId === null || actor.tokenId === event.tokenId
+                : event.tokenId !== null
+                  ? actor.tokenId === event.tokenId
+                  : event.epoch > actor.epoch
             if (actor.id === event.userId && isMeant) model.delete(token)
           }
         } else if (event.type === 'set') {
