@@ -39,6 +39,14 @@ test('what is sent at once is heard once', async () => {
   expect(heard.other).toBe(2)
 })
 
+test('it can be ended before it has begun to listen', async () => {
+  for (let i = 0; i < 20; i++) {
+    const short = createSignal(database.db, () => {})
+    if (i % 2 === 0) await new Promise((resolve) => setTimeout(resolve, i / 4))
+    await short[Symbol.asyncDispose]()
+  }
+})
+
 test('a lost connection comes back, and what may have been missed is looked for', async () => {
   await database.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'taskwire events'`)
