@@ -139,5 +139,5 @@ async function latenciesOf(port: number): Promise<number[]> {
   await using clients = new SocketClients()
   await clients.connect(port, '/ws/tasks', SOCKETS)
   await clients.post(port, 10, POSTS.everyMs)
-  return await clients.post(port, POSTS.count, POSTS.everyMs)
+  return (await clients.post(port, POSTS.count, POSTS.everyMs)).latencies
 }

@@ -9,7 +9,7 @@ import { startTaskwire } from './lib/taskwire.ts'
 import { temporaryFolder } from './lib/temporary-folder.ts'
 
 const options = readOptions('Memory: resident bytes of the server for each idle WebSocket.')
-const SOCKETS = options.quick ? 500 : 5_000
+const SOCKETS = options.quick ? 500 : 10_000
 const SETTLE_MS = options.quick ? 500 : 5_000
 const TARGET_KIB = 16
 

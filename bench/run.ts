@@ -12,9 +12,14 @@ const benches: Record<string, URL> = {
   http: new URL('./http.ts', import.meta.url),
   fanout: new URL('./fanout.ts', import.meta.url),
   import: new URL('./import.ts', import.meta.url),
+  delivery: new URL('./delivery.ts', import.meta.url),
+  storm: new URL('./storm.ts', import.meta.url),
   memory: new URL('./memory.ts', import.meta.url),
   tokens: new URL('./tokens.ts', import.meta.url),
   logins: new URL('./logins.ts', import.meta.url),
+  currencies: new URL('./currencies.ts', import.meta.url),
+  queue: new URL('./queue.ts', import.meta.url),
+  attachments: new URL('./attachments.ts', import.meta.url),
 }
 const known = Object.keys(benches)
 

@@ -1,11 +1,12 @@
-import { startApp } from './app.ts'
+import cluster from 'node:cluster'
 import { type Config, loadConfig } from './config/config.ts'
 import { readEnvironment } from './config/env.ts'
 import { errorText, StartupError } from './core/errors.ts'
+import { giveBackWhenIdle } from './idle-memory.ts'
 import { type Log, type Logger, openLog } from './logging/logger.ts'
 
 /** A shutdown that takes longer is cut off. */
-const SHUTDOWN_MS = 10_000
+const SHUTDOWN_MS = 20_000
 
 /** Runs the server until SIGINT or SIGTERM; resolves to the exit code. */
 export async function serve(): Promise<number> {
@@ -16,14 +17,23 @@ export async function serve(): Promise<number> {
     process.stderr.write(`${errorText(error)}\n`)
     return 1
   }
-  await using log = await openLog({ level: config.LOG_LEVEL, file: config.LOG_FILE })
-  return await run(config, log)
+  await using log = await openLog({
+    level: config.LOG_LEVEL,
+    file: config.LOG_FILE,
+    shared: config.WORKERS > 1,
+  })
+  using _memory = giveBackWhenIdle()
+  const signal = nextSignal(log.logger)
+  if (cluster.isWorker) {
+    const { runWorker } = await import('./cluster/worker.ts')
+    return await runWorker(config, log.logger, signal)
+  }
+  return await run(config, log, signal)
 }
 
-async function run(config: Config, { logger, flush }: Log): Promise<number> {
-  const signal = nextSignal(logger)
+async function run(config: Config, { logger, flush }: Log, signal: Promise<string>): Promise<number> {
   try {
-    await using app = await startApp(config, logger)
+    await using app = await started(config, logger)
     logger.info({ url: app.url, pid: process.pid }, `taskwire is ready at ${app.url}`)
     flush() // Who started us waits for this line.
     // Not by the log: it is kept, and the link is a secret.
@@ -37,6 +47,12 @@ async function run(config: Config, { logger, flush }: Log): Promise<number> {
   }
   logger.info('stopped')
   return 0
+}
+
+// A supervisor does not pay for the server that its workers are.
+async function started(config: Config, logger: Logger) {
+  if (config.WORKERS > 1) return (await import('./cluster/primary.ts')).startWorkers(config, logger)
+  return (await import('./app.ts')).startApp(config, logger)
 }
 
 /** The first signal asks for an orderly end, bounded in time; the second does not wait for it. */

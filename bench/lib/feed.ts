@@ -46,6 +46,10 @@ export class Feed implements Database {
     return { [Symbol.asyncDispose]: () => Promise.resolve() }
   }
 
+  connections() {
+    return { open: 0, idle: 0, waiting: 0 }
+  }
+
   async ping(): Promise<void> {}
   async [Symbol.asyncDispose](): Promise<void> {}
 }

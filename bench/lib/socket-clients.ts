@@ -21,6 +21,8 @@ export interface Report {
   frames?: number
   /** Milliseconds from POST to last receipt, one for each POST. */
   latencies?: number[]
+  /** Milliseconds from POST to its answer, one for each. */
+  answers?: number[]
   failed?: string
 }
 
@@ -55,15 +57,20 @@ export class SocketClients implements AsyncDisposable {
     })
   }
 
-  async post(port: number, count: number, everyMs: number): Promise<number[]> {
-    let latencies: number[] | undefined
-    const done = this.#until((report) => {
-      latencies ??= report.latencies
-      return latencies !== undefined
+  /** Posts at a steady pace; of each, the times until the last receipt and until the answer. */
+  async post(
+    port: number,
+    count: number,
+    everyMs: number,
+  ): Promise<{ latencies: number[]; answers: number[] }> {
+    let done: Report = {}
+    const reported = this.#until((report) => {
+      if (report.latencies) done = report
+      return done.latencies !== undefined
     })
     this.#send({ do: 'post', port, count, everyMs })
-    await done
-    return latencies!
+    await reported
+    return { latencies: done.latencies!, answers: done.answers! }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

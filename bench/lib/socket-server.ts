@@ -7,11 +7,16 @@ import { operator } from '../../src/core/actor.ts'
 import { channels } from '../../src/events/event-types.ts'
 import { Sockets } from '../../src/events/sockets.ts'
 import { EventStream } from '../../src/events/stream.ts'
+import { currencyEventRenderers } from '../../src/features/currencies/index.ts'
 import { taskEventRenderers, taskPresenter } from '../../src/features/tasks/index.ts'
 import { importEventRenderers } from '../../src/importers/import-events.ts'
 import { Feed } from './feed.ts'
 
-export const renderers = { ...taskEventRenderers(taskPresenter('snake')), ...importEventRenderers }
+export const renderers = {
+  ...taskEventRenderers(taskPresenter('snake')),
+  ...importEventRenderers,
+  ...currencyEventRenderers,
+}
 
 /**
  * The event stream and its sockets in this process, on a feed instead of a database: `/stream` is

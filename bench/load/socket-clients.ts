@@ -74,6 +74,7 @@ function openOne(port: number, path: string): Promise<void> {
 async function post({ port, count, everyMs }: PostCommand): Promise<void> {
   const agent = new Agent({ keepAlive: true })
   const latencies: number[] = []
+  const answers: number[] = []
   const base = frames
   const body = '{"title":"Prepare report"}'
   const headers = { 'content-type': 'application/json', 'content-length': body.length }
@@ -81,21 +82,26 @@ async function post({ port, count, everyMs }: PostCommand): Promise<void> {
   for (let i = 0; i < count; i++) {
     await delay(Math.max(0, begin + i * everyMs - performance.now()))
     const sent = performance.now()
+    const wanted = base + (i + 1) * sockets.length
     const received = new Promise<void>((resolve) => {
+      if (sockets.length === 0) resolve()
       onFrames = () => {
-        if (frames >= base + (i + 1) * sockets.length) resolve()
+        if (frames >= wanted) resolve()
       }
     })
     const call = request({ port, host: '127.0.0.1', path: '/tasks', method: 'POST', agent, headers }).end(
       body,
     )
-    const answered = once(call, 'response').then(([response]) => response.resume())
+    const answered = once(call, 'response').then(([response]) => {
+      answers.push(performance.now() - sent)
+      response.resume()
+    })
     await received
     latencies.push(performance.now() - sent)
     await answered
   }
   agent.destroy()
-  tell({ latencies })
+  tell({ latencies, answers })
 }
 
 const buffer = new Uint8Array(256 * 1024)

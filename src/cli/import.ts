@@ -1,5 +1,5 @@
-import { request } from 'undici'
-import { startCore } from '../app.ts'
+import { createClient, TaskwireError } from '../../packages/client/src/index.ts'
+import { startCore } from '../app/core.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import type { Environment } from '../config/env.ts'
 import { errorText, StartupError } from '../core/errors.ts'
@@ -7,6 +7,9 @@ import type { ImportRun } from '../importers/index.ts'
 import type { Console } from './console.ts'
 import { serverToken, TOKEN_ADVICE } from './context.ts'
 import { consoleLogger } from './logger.ts'
+
+const HEALTH_TIMEOUT_MS = 2_000
+const RUN_TIMEOUT_MS = 300_000
 
 /**
  * `taskwire import NAME`: asks the running server to run the importer; where none answers, the
@@ -37,22 +40,25 @@ async function runOnServer(
   url: string,
   { required, token, console }: { required: boolean; token: string | undefined; console: Console },
 ): Promise<ImportRun | undefined> {
+  const { request } = createClient({ url, token, retries: 0 })
   try {
-    const health = await request(new URL('/health', url), { headersTimeout: 2_000 })
-    await health.body.dump()
+    await request('GET /health', { timeoutMs: HEALTH_TIMEOUT_MS })
   } catch (error) {
-    if (required) throw new StartupError(`No server answers at ${url}: ${errorText(error)}`)
-    return undefined
+    // Whatever answers is a server, also one that refuses.
+    if (!(error instanceof TaskwireError)) throw error
+    if (error.status === 0) {
+      if (required) throw new StartupError(`No server answers at ${url}: ${errorText(error.cause ?? error)}`)
+      return undefined
+    }
   }
   console.err(`Asking the server at ${url} to import ${name} …`)
-  const { statusCode, body } = await request(new URL(`/importers/${encodeURIComponent(name)}/run`, url), {
-    method: 'POST',
-    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-  })
-  const answer = (await body.json()) as ImportRun & { detail?: string }
-  if (statusCode === 401) throw new StartupError(`${answer.detail} For this command, ${TOKEN_ADVICE}`)
-  if (statusCode !== 200) throw new StartupError(answer.detail ?? `The server answered ${statusCode}.`)
-  return answer
+  try {
+    return (await request('POST /importers/{name}/run', { path: { name }, timeoutMs: RUN_TIMEOUT_MS })).data
+  } catch (error) {
+    if (!(error instanceof TaskwireError)) throw error
+    if (error.status === 401) throw new StartupError(`${error.message} For this command, ${TOKEN_ADVICE}`)
+    throw new StartupError(error.message)
+  }
 }
 
 async function runHere(name: string, config: Config, console: Console): Promise<ImportRun> {

@@ -1,4 +1,4 @@
-import { startCore } from '../app.ts'
+import { startCore } from '../app/core.ts'
 import { loadConfig } from '../config/config.ts'
 import type { Environment } from '../config/env.ts'
 import type { Console } from './console.ts'

@@ -69,7 +69,7 @@ test('import runs directly where no server answers', async () => {
     err: ['No server is running; importing todos directly …'],
   })
   expect((await finished(['import', 'tasks'], settings)).error).toBe(
-    'There is no importer "tasks"; there are todos.',
+    'There is no importer "tasks"; there are todos, currencies.',
   )
   upstream.answer((_request, response) => void response.writeHead(500).end())
   const failed = await finished(['import', 'todos'], settings)
@@ -104,7 +104,7 @@ test('watch prints events until it is interrupted', async () => {
   const plain = taskwire(['watch'], { PORT: port }, interrupted)
   const json = taskwire(['watch', '--json', '--url', app.url], {}, interrupted)
   await eventually(() => plain.err.length === 1 && json.err.length === 1, 'they listen')
-  expect(plain.err).toEqual([`Listening on ws://localhost:${port}/ws/tasks (Ctrl-C ends it)`])
+  expect(plain.err).toEqual([`Listening on http://localhost:${port} (Ctrl-C ends it)`])
 
   const { body } = await app.send('POST', '/tasks', { title: 'seen', status: 'in_progress' })
   await app.fetch(`/tasks/${body.id}`, { method: 'DELETE' })
@@ -116,6 +116,54 @@ test('watch prints events until it is interrupted', async () => {
   expect(JSON.parse(json.out[1]!)).toMatchObject({ type: 'task_deleted', data: { task_id: body.id } })
   interrupted.abort()
   expect(await Promise.all([plain.done, json.done])).toEqual(['', ''])
+})
+
+test('watch begins after an event that is named, and says when some are no longer kept', async () => {
+  await using app = await startTestApp()
+  const interrupted = new AbortController()
+  for (const title of ['first', 'second']) await app.send('POST', '/tasks', { title })
+  const { out, done } = taskwire(
+    ['watch', '--url', app.url, '--after', '1', '--path', '/ws'],
+    {},
+    interrupted,
+  )
+  await eventually(() => out.length === 1, 'it prints')
+  expect(out[0]).toContain('"second"')
+
+  await app.database.rows('UPDATE event_horizon SET purged_to = 2')
+  const late = taskwire(['watch', '--url', app.url, '--after', '1'], {}, interrupted)
+  await eventually(() => late.err.length === 2, 'it says so')
+  expect(late.err[1]).toBe('Some of what was missed is no longer kept; going on with what comes')
+  await app.send('POST', '/tasks', { title: 'third' })
+  await eventually(() => late.out.length === 1, 'it goes on')
+  interrupted.abort()
+  expect(await Promise.all([done, late.done])).toEqual(['', ''])
+})
+
+test('watch refuses what there is not', async () => {
+  expect((await finished(['watch', '--path', '/ws/nothing'])).error).toMatch(
+    /^There is no stream "\/ws\/nothing"; there are \/ws, \/ws\/tasks/,
+  )
+  expect((await finished(['watch', '--after', 'x'])).error).toBe('"x" is no id of an event')
+  expect((await finished(['watch', '--url', 'localhost:8000'])).error).toMatch(
+    /^"localhost:8000" is no address/,
+  )
+})
+
+test('watch shows no character of a title that could steer the terminal', async () => {
+  await using app = await startTestApp()
+  const interrupted = new AbortController()
+  const plain = taskwire(['watch', '--url', app.url], {}, interrupted)
+  const json = taskwire(['watch', '--json', '--url', app.url], {}, interrupted)
+  await eventually(() => plain.err.length > 0 && json.err.length > 0, 'both listen')
+  const title = 'a\x1b]0;owned\x07\nb\x9b2J\x7fc'
+  await app.send('POST', '/tasks', { title })
+  await eventually(() => plain.out.length > 0 && json.out.length > 0, 'the event')
+  expect(plain.out[0]).toMatch(/ task_created #1 "a\ufffd]0;owned\ufffd\ufffdb\ufffd2J\ufffdc" \(todo\)$/)
+  expect(json.out[0]).toMatch(/^[\x20-\x7e]+$/)
+  expect(JSON.parse(json.out[0]!).data.task.title).toBe(title)
+  interrupted.abort()
+  await Promise.all([plain.done, json.done])
 })
 
 test('watch tries again where nobody listens, and can be interrupted meanwhile', async () => {

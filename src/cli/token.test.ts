@@ -118,7 +118,7 @@ test('watch sends TASKWIRE_TOKEN, and ends when it is missing, wrong or revoked'
     /^The server refused the connection \(401\); set/,
   )
   expect(await watch({ TASKWIRE_TOKEN: await made(app, 'anna', 'write') }).done).toBe(
-    'The server refused the connection (403)',
+    'The server refused the connection (403): The token lacks the scope "read".',
   )
 
   const { out, err, done } = watch({ TASKWIRE_TOKEN: await made(app, 'anna', 'read') })
@@ -127,5 +127,6 @@ test('watch sends TASKWIRE_TOKEN, and ends when it is missing, wrong or revoked'
   await eventually(() => out.length === 1, 'it prints')
   expect(out[0]).toContain(`task_created #${body.id} "seen"`)
   await token(app, 'delete', 'anna', '2')
-  expect(await done).toMatch(/^The server closed the connection \(4401 .*TASKWIRE_TOKEN/)
+  expect(await done).toMatch(/^The server refused the connection \(401\); .*TASKWIRE_TOKEN/)
+  expect(err.at(-1)).toMatch(/^The server closed the connection; trying again in [\d.]+ s$/)
 })

@@ -82,9 +82,29 @@ test.each<[string, string, RegExp]>([
   ],
   ['CORS_ORIGINS', 'app.example.com', /^CORS_ORIGINS must list origins/],
   ['ALLOWED_HOSTS', 'tasks.example.com:8000', /^ALLOWED_HOSTS .*"tasks\.example\.com:8000"$/],
+  ['CURRENCY_BACKFILL_DAYS', '-1', /^CURRENCY_BACKFILL_DAYS must be a whole number from 0 /],
+  ['NATS_URL', 'localhost:4222', /^NATS_URL must be a URL that begins with nats:\/\/ or tls:\/\/$/],
+  ['NATS_PORT', '0', /^NATS_PORT must be a whole number from 1 /],
+  ['NATS_HOST', 'nats://a', /^NATS_HOST must be a host name or an address, got "nats:\/\/a"$/],
+  ['NATS_SUBJECT', 'a b', /^NATS_SUBJECT must be a subject of words and dots/],
+  ['NATS_SUBJECT', 'rates.>', /^NATS_SUBJECT must be a subject/],
+  ['NATS_SUBJECT', 'taskwire.events.x', /^NATS_SUBJECT must be a subject/],
   ['ALLOWED_HOSTS', 'https://tasks.example.com', /^ALLOWED_HOSTS .*"https:\/\/tasks\.example\.com"$/],
 ])('%s=%s stops the start with one clear line', (name, value, line) => {
   expect(mistakes({ [name]: value })).toEqual([expect.stringMatching(line)])
+})
+
+test('settings of S3 that do not belong together are a mistake', () => {
+  const key = { S3_ACCESS_KEY_ID: 'id', S3_SECRET_ACCESS_KEY: 'hunter2' }
+  expect(mistakes({ S3_BUCKET: 'files', ...key, S3_ENDPOINT: 'http://127.0.0.1:9000' })).toEqual([])
+  expect(mistakes({ S3_BUCKET: 'files' })).toEqual([])
+  const together = 'S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together; set both or none'
+  expect(mistakes({ S3_BUCKET: 'files', S3_ACCESS_KEY_ID: 'id' })).toEqual([together])
+  expect(mistakes({ S3_BUCKET: 'files', S3_SECRET_ACCESS_KEY: 'hunter2' })).toEqual([together])
+  const missing = 'S3_BUCKET is missing; the other settings of S3 mean nothing without it'
+  expect(mistakes(key)).toEqual([missing])
+  expect(mistakes({ S3_ENDPOINT: 'https://s3.example.com' })).toEqual([missing])
+  expect(printConfig(load({ S3_BUCKET: 'files', ...key })).join('\n')).not.toContain('hunter2')
 })
 
 test('all mistakes are told at once, one line each', () => {
@@ -99,6 +119,16 @@ test('all mistakes are told at once, one line each', () => {
     'AUTH_MOD',
     'TRASH_DAY',
   ])
+})
+
+test('hosts of webhooks are names and addresses, in the form that a URL gives them', () => {
+  const { WEBHOOK_ALLOW } = load({ WEBHOOK_ALLOW: 'Hooks.internal, 10.0.0.7,::1,[FD00:0::0001]' })
+  expect(WEBHOOK_ALLOW).toEqual(['hooks.internal', '10.0.0.7', '::1', 'fd00::1'])
+  for (const value of ['http://hooks.internal', 'hooks.internal:80', '10.0.0.0/8', '0x7f.1', 'a b']) {
+    expect(mistakes({ WEBHOOK_ALLOW: value })).toEqual([
+      expect.stringMatching(/^WEBHOOK_ALLOW must list host names/),
+    ])
+  }
 })
 
 test('words are taken in any letter case', () => {
@@ -190,12 +220,25 @@ test.each([
   ['DATABASE_URL', 'postgresql://app:hunter2@db/tasks'],
   ['DATABASE_URL', 'postgresql://db/tasks?user=app&password=hunter2'],
   ['TODO_SOURCE_URL', 'https://reader:hunter2@example.com/todos'],
+  ['NATS_URL', 'nats://app:hunter2@db/tasks'],
+  ['NATS_URL', 'nats://hunter2@db/tasks'],
 ])('the password in %s=%s is never printed', (name, value) => {
   const lines = printConfig(load({ [name]: value }))
   expect(lines.join('\n')).not.toContain('hunter2')
   const shown = lines.find((line) => line.startsWith(`${name}=`))
   expect(shown).toMatch(/(db\/tasks|example\.com\/todos)/)
   expect(mistakes({ [name]: `wrong${value}` }).join('\n')).not.toContain('hunter2')
+})
+
+test('NATS is where its URL says, or its host and port, and not both', () => {
+  expect(load({}).natsUrl).toBeUndefined()
+  expect(load({ NATS_PORT: '4333' }).natsUrl).toBeUndefined()
+  expect(load({ NATS_URL: 'nats://a:1' }).natsUrl).toBe('nats://a:1')
+  expect(load({ NATS_HOST: 'nats' }).natsUrl).toBe('nats://nats:4222')
+  expect(load({ NATS_HOST: '[::1]', NATS_PORT: '4333' }).natsUrl).toBe('nats://[::1]:4333')
+  expect(mistakes({ NATS_URL: 'nats://a', NATS_HOST: 'a' })).toEqual([
+    'NATS_URL and NATS_HOST name the same thing; set one of them',
+  ])
 })
 
 test('the configuration is printed as NAME=value, one line a setting', () => {

@@ -6,10 +6,14 @@ import type { Environment } from './env.ts'
 import type { Setting } from './setting.ts'
 import { type Settings, settings } from './settings.ts'
 
+export type { Role } from './settings.ts'
+
 /** The settings, checked, plus what follows from several of them. */
 export interface Config extends Settings {
   /** `AUTH_MODE` with `auto` decided by the address listened on. */
   access: 'required' | 'open'
+  /** Where NATS is, by whichever of its settings; undefined: there is none. */
+  natsUrl: string | undefined
 }
 
 type Name = keyof typeof settings
@@ -39,11 +43,27 @@ export function loadConfig(environment: Environment): Config {
   if (!values.ADMIN_USERNAME !== !values.ADMIN_PASSWORD) {
     mistakes.push('ADMIN_USERNAME and ADMIN_PASSWORD belong together; set both or none')
   }
+  if (values.NATS_URL && values.NATS_HOST) {
+    mistakes.push('NATS_URL and NATS_HOST name the same thing; set one of them')
+  }
+  if (values.RABBITMQ_QUEUE === values.RABBITMQ_DURABLE_QUEUE) {
+    mistakes.push('RABBITMQ_QUEUE and RABBITMQ_DURABLE_QUEUE are the same; one queue cannot be both')
+  }
+  if (!values.S3_ACCESS_KEY_ID !== !values.S3_SECRET_ACCESS_KEY) {
+    mistakes.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together; set both or none')
+  }
+  if (!values.S3_BUCKET && (values.S3_ENDPOINT || values.S3_ACCESS_KEY_ID)) {
+    mistakes.push('S3_BUCKET is missing; the other settings of S3 mean nothing without it')
+  }
   if (mistakes.length > 0) throw new StartupError(mistakes.join('\n'))
   const checked = values as unknown as Settings
   const access =
     checked.AUTH_MODE === 'auto' ? (isLoopback(checked.HOST) ? 'open' : 'required') : checked.AUTH_MODE
-  return { ...checked, access }
+  return { ...checked, access, natsUrl: checked.NATS_URL ?? natsUrlOf(checked) }
+}
+
+function natsUrlOf({ NATS_HOST: host, NATS_PORT: port }: Settings): string | undefined {
+  return host && `nats://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
 }
 
 /** The settings as `NAME=value` lines, with secrets hidden. */

@@ -1,3 +1,5 @@
+import { hideSecretParameters } from '../core/shown-url.ts'
+
 /** How one setting is read from text; `parse` throws an Error whose message completes "NAME …". */
 export interface Setting<T> {
   readonly fallback: T
@@ -44,9 +46,26 @@ export function choice<const T extends string>(
   })
 }
 
-/** Free text, never empty. */
-export function text<T extends string | undefined>(described: Described<T>): Setting<T | string> {
-  return setting<T | string>(described, (value) => value)
+/** At least one of a few words, separated by commas, in any letter case. */
+export function words<const T extends string>(
+  described: Described<readonly T[]> & { of: readonly T[] },
+): Setting<readonly T[]> {
+  return setting<readonly T[]>(described, (text) => {
+    const given = text.split(',').map((word) => word.trim().toLowerCase())
+    const unknown = given.find((word) => !described.of.includes(word as T))
+    if (unknown !== undefined) {
+      throw new Error(`must list some of ${described.of.join(', ')}, got "${unknown}"`)
+    }
+    return described.of.filter((word) => given.includes(word))
+  })
+}
+
+/** Free text, never empty. `parse` throws an Error whose message completes "NAME …". */
+export function text<T extends string | undefined>(
+  described: Described<T>,
+  parse: (given: string) => string = (given) => given,
+): Setting<T | string> {
+  return setting<T | string>(described, parse)
 }
 
 /** Free text that is never shown. */
@@ -75,9 +94,9 @@ export function url<T extends string | undefined>(
 function hidePassword(text: string): string {
   const parsed = new URL(text)
   if (parsed.password) parsed.password = '***'
-  // The driver takes `?password=` too, and upstreams their keys.
-  for (const name of parsed.searchParams.keys())
-    if (/pass|secret|token|key/i.test(name)) parsed.searchParams.set(name, '***')
+  // Alone it is a token there.
+  else if (parsed.username && /^(nats|tls):$/.test(parsed.protocol)) parsed.username = '***'
+  hideSecretParameters(parsed)
   return parsed.href
 }
 

@@ -1,5 +1,9 @@
 import { isIP } from 'node:net'
-import { choice, integer, list, secret, text, url } from './setting.ts'
+import { choice, integer, list, secret, text, url, words } from './setting.ts'
+
+/** What a process can do. */
+export const roles = ['api', 'worker', 'scheduler', 'relay'] as const
+export type Role = (typeof roles)[number]
 
 function origin(item: string): string {
   const parsed = URL.canParse(item) ? new URL(item) : undefined
@@ -17,6 +21,12 @@ function hostName(item: string): string {
   return item.toLowerCase()
 }
 
+/** In the form that a URL gives it, an IPv6 address without its brackets. */
+function hostOrAddress(item: string): string {
+  const address = item.replace(/^\[(.*)\]$/, '$1')
+  return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : hostName(item)
+}
+
 function networkAddress(item: string): string {
   const [address = '', bits, ...rest] = item.split('/')
   const most = isIP(address) === 6 ? 128 : 32
@@ -27,11 +37,33 @@ function networkAddress(item: string): string {
   return item
 }
 
+function queueName(item: string): string {
+  // AMQP takes names of 255 bytes, of which ours for dead letters are five longer.
+  if (Buffer.byteLength(item) > 250 || item.startsWith('amq.'))
+    throw new Error(`must be a name of at most 250 bytes that does not begin with "amq.", got "${item}"`)
+  return item
+}
+
 function longKey(item: string): string {
   if (Buffer.byteLength(item) < 32)
     throw new Error(
       'must have at least 32 bytes in each key; keys are comma separated (openssl rand -hex 32)',
     )
+  return item
+}
+
+function host(item: string): string {
+  const bare = item.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(bare) === 0 && !/^[\w-]+(\.[\w-]+)*\.?$/.test(bare)) {
+    throw new Error(`must be a host name or an address, got "${item}"`)
+  }
+  return bare
+}
+
+function subject(item: string): string {
+  if (!/^[\w-]{1,100}(\.[\w-]{1,100}){0,9}$/.test(item) || /^(taskwire\.events|_INBOX)(\.|$)/.test(item)) {
+    throw new Error(`must be a subject of words and dots, such as currencies, got "${item}"`)
+  }
   return item
 }
 
@@ -93,6 +125,29 @@ export const settings = {
     secret: true,
     help: 'Redis for sessions and rate limits; absent: the database, and memory',
   }),
+  ROLES: words({
+    default: roles,
+    of: roles,
+    help: 'What this process does, comma separated: api (requests, sockets), worker (jobs), scheduler (imports, purges), relay (webhooks, brokers)',
+  }),
+  WORKERS: integer({
+    default: 1,
+    min: 1,
+    max: 64,
+    help: 'Processes that share the port and do the same; one more supervises them',
+  }),
+  NATS_URL: url({
+    default: undefined,
+    protocols: ['nats:', 'tls:'],
+    secret: true,
+    help: 'NATS, for events and for rates of other services; credentials as user:password@ or token@. Absent: none',
+  }),
+  NATS_HOST: text({ default: undefined, help: 'The host of NATS, in place of NATS_URL' }, host),
+  NATS_PORT: integer({ default: 4222, min: 1, max: 65535, help: 'The port of NATS_HOST' }),
+  NATS_SUBJECT: text(
+    { default: 'currencies', help: 'The NATS subject on which services tell each other of rates' },
+    subject,
+  ),
   ALLOWED_HOSTS: list(
     {
       default: [],
@@ -109,6 +164,33 @@ export const settings = {
     of: ['snake', 'title'],
     help: 'How a status is written: snake (todo, in_progress, …) or title (New, In Progress, …)',
   }),
+  WORKER_CONCURRENCY: integer({
+    default: 4,
+    min: 0,
+    max: 200,
+    help: 'How many jobs of executable tasks this process runs at a time; 0: none',
+  }),
+  JOB_HTTP_ALLOW: list(
+    { default: [], help: 'Hosts that http jobs may call though they are not public, comma separated' },
+    hostName,
+  ),
+  RABBITMQ_URL: url({
+    default: undefined,
+    protocols: ['amqp:', 'amqps:'],
+    secret: true,
+    help: 'RabbitMQ whose messages become tasks; absent: none',
+  }),
+  RABBITMQ_QUEUE: text(
+    {
+      default: 'task_queue',
+      help: 'Queue they come by, declared by its name alone; messages are lost when RabbitMQ restarts',
+    },
+    queueName,
+  ),
+  RABBITMQ_DURABLE_QUEUE: text(
+    { default: undefined, help: 'A second queue, of the type quorum, for producers that want nothing lost' },
+    queueName,
+  ),
   IMPORTS: choice({ default: 'on', of: ['on', 'off'], help: 'Scheduled imports; runs by hand always work' }),
   TODO_SOURCE_URL: url({
     default: 'https://jsonplaceholder.typicode.com/todos',
@@ -122,8 +204,61 @@ export const settings = {
     max: 2_592_000,
     help: 'Seconds between two runs of the importer "todos"',
   }),
+  WEBHOOK_ALLOW: list(
+    {
+      default: [],
+      help: 'Hosts, names or IP addresses, that webhooks may be sent to though they are not public, comma separated',
+    },
+    hostOrAddress,
+  ),
+  CBR_URL: url({
+    default: 'https://www.cbr.ru/scripts/XML_daily.asp',
+    protocols: ['https:', 'http:'],
+    secret: true,
+    help: 'Where the importer "currencies" reads',
+  }),
+  CURRENCY_INTERVAL: integer({
+    default: 3600,
+    min: 5,
+    max: 2_592_000,
+    help: 'Seconds between two runs of the importer "currencies"',
+  }),
+  CURRENCY_BACKFILL_DAYS: integer({
+    default: 30,
+    min: 0,
+    max: 3650,
+    help: 'Days before today whose official rates are added to the history; 0: none',
+  }),
   EVENT_RETENTION_DAYS: integer({ default: 7, min: 1, max: 3650, help: 'Days for which events are kept' }),
   TRASH_DAYS: integer({ default: 30, min: 1, max: 3650, help: 'Days after which a deleted task is purged' }),
+  ATTACHMENT_MAX_BYTES: integer({
+    default: 25 * 2 ** 20,
+    min: 1,
+    max: 5 * 2 ** 30,
+    help: 'Bytes that one attachment may have',
+  }),
+  ATTACHMENT_QUOTA_BYTES: integer({
+    default: 2 ** 30,
+    min: 0,
+    max: 2 ** 49,
+    help: 'Bytes that the attachments of all tasks of one user may have together; 0: no limit',
+  }),
+  S3_BUCKET: text({
+    default: undefined,
+    help: 'Bucket that keeps the attachments; absent: the folder attachments in DATA_DIR',
+  }),
+  S3_ENDPOINT: url({
+    default: undefined,
+    protocols: ['https:', 'http:'],
+    secret: true,
+    help: 'Where S3 is, if it is not that of AWS; buckets are then part of the path',
+  }),
+  S3_REGION: text({ default: 'us-east-1', help: 'Region of the bucket' }),
+  S3_ACCESS_KEY_ID: text({
+    default: undefined,
+    help: 'Access key for S3; absent: what the AWS SDK finds, such as the role of the machine',
+  }),
+  S3_SECRET_ACCESS_KEY: secret({ default: undefined, help: 'The secret of S3_ACCESS_KEY_ID' }),
   LOG_LEVEL: choice({
     default: 'info',
     of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

@@ -4,6 +4,7 @@ import { DomainError } from './errors.ts'
 /**
  * Who may do what; the one place where it is decided. `who`:
  * - `owner`: whoever owns the thing, and admins
+ * - `everybody`: every user, since it is nobody's own
  * - `self`: a user, about their own account
  * - `session`: the same, but not by an API token, which must not outlive itself or open new doors
  * - `admin`: admins
@@ -14,13 +15,21 @@ const rules = {
   'task.read': { who: 'owner', scope: 'read' },
   'task.change': { who: 'owner', scope: 'write' },
   'event.read': { who: 'owner', scope: 'read' },
+  'webhook.read': { who: 'owner', scope: 'read' },
+  'webhook.change': { who: 'owner', scope: 'write' },
+  'currency.read': { who: 'everybody', scope: 'read' },
+  'currency.change': { who: 'admin', scope: 'write' },
   'import.read': { who: 'admin', scope: 'read' },
   'import.run': { who: 'admin', scope: 'write' },
+  'metrics.read': { who: 'admin', scope: 'read' },
   'user.read': { who: 'admin', scope: 'admin' },
   'user.change': { who: 'admin', scope: 'admin' },
   'account.read': { who: 'self', scope: 'read' },
   'account.change': { who: 'session', scope: 'write' },
-} as const satisfies Record<string, { who: 'owner' | 'self' | 'session' | 'admin'; scope: Scope }>
+} as const satisfies Record<
+  string,
+  { who: 'owner' | 'everybody' | 'self' | 'session' | 'admin'; scope: Scope }
+>
 
 export type Action = keyof typeof rules
 
@@ -35,7 +44,7 @@ export interface Owned {
  */
 export function authorize(actor: Actor, action: Action, resource?: Owned): void {
   const { who, scope } = rules[action]
-  if (actor.kind === 'operator' && (who === 'owner' || who === 'admin')) return
+  if (actor.kind === 'operator' && who !== 'self' && who !== 'session') return
   if (actor.kind !== 'user') throw unauthenticated('A token is needed.')
   if (who === 'admin' && actor.role !== 'admin') throw forbidden('Only an admin may do this.')
   if (!actor.scopes.includes(scope)) throw forbidden(`The token lacks the scope "${scope}".`)

@@ -16,6 +16,8 @@ test.each<[ErrorCode, number]>([
   ['upgrade-required', 426],
   ['upstream', 502],
   ['unavailable', 503],
+  ['range-not-satisfiable', 416],
+  ['insufficient-storage', 507],
 ])('%s is %i, with the title of RFC 9110', (code, status) => {
   const error = new DomainError(code, 'because')
   const older: Record<number, string> = { 413: 'Content Too Large', 422: 'Unprocessable Content' }

@@ -18,12 +18,14 @@ const catalogue = {
   gone: { status: 410, title: 'Gone' },
   'precondition-failed': { status: 412, title: 'Precondition Failed' },
   'too-large': { status: 413, title: 'Content Too Large' },
+  'range-not-satisfiable': { status: 416, title: 'Range Not Satisfiable' },
   'upgrade-required': { status: 426, title: 'Upgrade Required' },
   'unsupported-media-type': { status: 415, title: 'Unsupported Media Type' },
   'too-many-requests': { status: 429, title: 'Too Many Requests' },
   validation: { status: 422, title: 'Unprocessable Content' },
   upstream: { status: 502, title: 'Bad Gateway' },
   unavailable: { status: 503, title: 'Service Unavailable' },
+  'insufficient-storage': { status: 507, title: 'Insufficient Storage' },
 } as const
 
 export type ErrorCode = keyof typeof catalogue

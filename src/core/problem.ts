@@ -32,12 +32,14 @@ const descriptions: Record<number, string> = {
   410: 'What was asked for is no longer kept',
   412: 'If-Match does not name the present version',
   413: 'The body is too large',
-  415: 'The body is not application/json',
+  415: 'The body is not of the media type that is taken here',
+  416: 'Nothing of it is in that range',
   422: 'The request is well-formed, but something in it is wrong',
   429: 'Too many requests; `Retry-After` says when to come again',
   426: 'This address speaks another protocol',
   502: 'The upstream failed',
-  503: 'The database is not available; try again shortly',
+  503: 'The database, or another service that is needed, is not available; try again shortly',
+  507: 'There is no room on the server',
 }
 
 const titles: Record<number, string> = {
@@ -50,11 +52,13 @@ const titles: Record<number, string> = {
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
   422: 'Unprocessable Content',
   426: 'Upgrade Required',
   429: 'Too Many Requests',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
+  507: 'Insufficient Storage',
 }
 
 /** The documentation of problem responses, for a route's `response`; 401, 403, 429 and 503 are always among them. */

@@ -14,17 +14,24 @@ const authenticated = message('R', Buffer.alloc(4))
 const ready = message('Z', Buffer.from('I'))
 const dying = message('E', Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0'))
 
-/** A server that accepts every client and is killed in the same moment. */
-async function dyingServer(): Promise<Database> {
+/** A server that accepts every client, and what becomes of the connection then. */
+async function fakeServer(then: (socket: Socket) => void, answerMs?: number): Promise<Database> {
+  const sockets = new Set<Socket>()
   const server = createServer((socket: Socket) => {
+    sockets.add(socket)
     socket.on('error', () => {})
-    socket.once('data', () => socket.end(Buffer.concat([authenticated, ready, dying])))
+    socket.once('data', () => {
+      socket.write(Buffer.concat([authenticated, ready]))
+      then(socket)
+    })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const db = openDatabase({ host: '127.0.0.1', port, user: 'u', database: 'd', password: 'p' }, () => {})
+  const connection = { host: '127.0.0.1', port, user: 'u', database: 'd', password: 'p' }
+  const db = openDatabase(connection, () => {}, answerMs)
   onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy()
     await db[Symbol.asyncDispose]()
     server.close()
   })
@@ -36,13 +43,34 @@ async function queryInSession(db: Database) {
   return await session.query({ text: 'SELECT 1' })
 }
 
-// An 'error' event of a client that nobody listens to would end the process.
-test.each([
-  ['a statement', (db: Database) => db.query({ text: 'SELECT 1' })],
-  ['a transaction', (db: Database) => db.transaction((t) => t.query({ text: 'SELECT 1' }))],
+const uses: [string, (db: Database) => Promise<unknown>][] = [
+  ['a statement', (db) => db.query({ text: 'SELECT 1' })],
+  ['a transaction', (db) => db.transaction((t) => t.query({ text: 'SELECT 1' }))],
   ['a session', queryInSession],
-])('the server dies while it greets the connection of %s: 503, and the process lives', async (_name, use) => {
-  const db = await dyingServer()
-  for (let attempt = 0; attempt < 3; attempt++)
-    await expect(use(db)).rejects.toMatchObject({ code: 'unavailable', status: 503 })
-})
+]
+
+// An 'error' event of a client that nobody listens to would end the process.
+test.each(uses)(
+  'the server dies while it greets the connection of %s: 503, and the process lives',
+  async (_name, use) => {
+    const db = await fakeServer((socket) => socket.end(dying))
+    for (let attempt = 0; attempt < 3; attempt++)
+      await expect(use(db)).rejects.toMatchObject({ code: 'unavailable', status: 503 })
+  },
+)
+
+// As after a failover, when the address of the old server swallows everything: TCP would wait for a quarter of an hour.
+test.each(uses)(
+  'a server that no longer answers %s is given up: 503, and the next one gets another connection',
+  async (_name, use) => {
+    let connections = 0
+    const db = await fakeServer((socket) => {
+      connections++
+      socket.resume()
+    }, 100)
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      await expect(use(db)).rejects.toMatchObject({ code: 'unavailable', status: 503 })
+      expect(connections).toBe(attempt)
+    }
+  },
+)

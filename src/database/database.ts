@@ -43,6 +43,8 @@ export interface Database extends Queryable, AsyncDisposable {
   session(): Promise<Session>
   /** Hears what is notified on a channel; see `listen`. */
   listen(channel: string, heard: (payload: string | undefined) => void): AsyncDisposable
+  /** Connections of the pool: open, unused, and how many callers wait for one. */
+  connections(): { open: number; idle: number; waiting: number }
   /** Resolves when a statement is answered within `milliseconds`, else rejects. */
   ping(milliseconds: number): Promise<void>
 }
@@ -56,6 +58,10 @@ export type ConnectionOptions = Pick<
 const LANES = 8
 const EXCLUSIVE = 8
 const STATEMENT_TIMEOUT_MS = 15_000
+/** A statement has its answer by then, if only that it took too long; else the server is out of reach. */
+const ANSWER_MS = 20_000
+/** Sessions may wait for a lock beyond the statement timeout. */
+const SESSION_ANSWER_FACTOR = 3
 const CONNECT_TIMEOUT_MS = 5_000
 const ATTEMPTS = 5
 const BACKOFF_MS = 10
@@ -77,8 +83,23 @@ function withSessionOptions(connection: ConnectionOptions): PoolConfig {
   return { connectionString: url.href }
 }
 
-/** Opens the one pool of this process. `onIdleError` hears of connections lost while idle. */
-export function openDatabase(connection: ConnectionOptions, onIdleError: (error: Error) => void): Database {
+/** Runs `work` in the transaction that is given, or in one of its own. */
+export function within<T>(
+  db: Database | Transaction,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  return 'inTransaction' in db ? work(db) : db.transaction(work)
+}
+
+/**
+ * Opens the one pool of this process. `onIdleError` hears of connections lost while idle. A connection on which
+ * nothing is answered within `answerMs` is given up.
+ */
+export function openDatabase(
+  connection: ConnectionOptions,
+  onIdleError: (error: Error) => void,
+  answerMs = ANSWER_MS,
+): Database {
   const pool = new pg.Pool({
     ...withSessionOptions(connection),
     application_name: 'taskwire',
@@ -88,6 +109,7 @@ export function openDatabase(connection: ConnectionOptions, onIdleError: (error:
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: answerMs,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     types: { getTypeParser: (oid, format) => parsers[oid as number] ?? pg.types.getTypeParser(oid, format) },
   } as PoolConfig)
@@ -102,9 +124,10 @@ export function openDatabase(connection: ConnectionOptions, onIdleError: (error:
   return {
     query,
     transaction: (work) => retried(() => inTransaction(pool, work)),
-    session: () => openSession(pool),
+    session: () => openSession(pool, answerMs * SESSION_ANSWER_FACTOR),
     listen: (channel, heard) =>
       listen({ ...withSessionOptions(connection), application_name: 'taskwire events' }, channel, heard),
+    connections: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     async ping(milliseconds) {
       const { promise: late, reject } = Promise.withResolvers<never>()
       const timer = setTimeout(() => reject(new Error(`no answer in ${milliseconds} ms`)), milliseconds)
@@ -157,13 +180,15 @@ async function inTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) 
   }
 }
 
-async function openSession(pool: pg.Pool): Promise<Session> {
+async function openSession(pool: pg.Pool, answerMs: number): Promise<Session> {
   const client: PoolClient = await pool.connect().catch((error) => Promise.reject(translated(error)))
   const ignore = () => {} // The statements on it fail by themselves.
   client.on('error', ignore)
   return {
     query: <R extends QueryResultRow>(statement: Statement) =>
-      client.query<R>(statement as QueryConfig).catch((error) => Promise.reject(translated(error))),
+      client
+        .query<R>({ ...statement, query_timeout: answerMs } as QueryConfig)
+        .catch((error) => Promise.reject(translated(error))),
     async [Symbol.asyncDispose]() {
       client.off('error', ignore)
       // Closing the connection is what surely frees everything a session holds.

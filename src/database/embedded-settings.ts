@@ -14,7 +14,6 @@ const settings: Record<string, string> = {
   // Pages count as memory only once they are used.
   shared_buffers: '128MB',
   huge_pages: 'try',
-  max_connections: '64',
   // Small indexed queries gain nothing by either; parallel ones also need more /dev/shm than Docker gives.
   jit: 'off',
   max_parallel_workers_per_gather: '0',
@@ -32,12 +31,18 @@ const settings: Record<string, string> = {
   log_line_prefix: '%m [%p] ',
 }
 
-/** The command line of a postmaster that listens in the folder `host`, on Windows at the address `host`. */
-export function postgresArguments(cluster: string, host: string, port: number): string[] {
+const USUAL_CONNECTIONS = 64
+
+/**
+ * The command line of a postmaster that listens in the folder `host`, on Windows at the address `host`,
+ * and takes at least so many `connections`.
+ */
+export function postgresArguments(cluster: string, host: string, port: number, connections = 0): string[] {
   const place =
     process.platform === 'win32'
       ? { listen_addresses: host, unix_socket_directories: '' }
       : { listen_addresses: '', unix_socket_directories: host, unix_socket_permissions: '0700' }
-  const all = Object.entries({ ...settings, ...place, port: String(port) })
+  const max_connections = String(Math.max(connections, USUAL_CONNECTIONS))
+  const all = Object.entries({ ...settings, ...place, max_connections, port: String(port) })
   return ['-D', cluster, ...all.flatMap(([name, value]) => ['-c', `${name}=${value}`])]
 }

@@ -26,6 +26,8 @@ export interface EmbeddedOptions {
   /** absolute or relative DATA_DIR; the cluster lives in `<dataDir>/postgres` */
   dataDir: string
   log: { info(msg: string): void; warn(msg: string): void; error(msg: string): void }
+  /** How many connections it must take, beyond the usual. */
+  connections?: number
 }
 
 /**
@@ -34,12 +36,16 @@ export interface EmbeddedOptions {
  *
  * @throws StartupError in one line for whatever the operator can mend
  */
-export async function startEmbeddedPostgres({ dataDir, log }: EmbeddedOptions): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres({
+  dataDir,
+  log,
+  connections = 0,
+}: EmbeddedOptions): Promise<EmbeddedPostgres> {
   try {
     const place = locate(dataDir, log)
     const unlock = lockServer(dirname(place.cluster), dataDir)
     try {
-      return await start(place, unlock, log)
+      return await start(place, unlock, log, connections)
     } catch (error) {
       unlock()
       throw error
@@ -53,6 +59,7 @@ async function start(
   place: Place,
   unlock: () => void,
   log: EmbeddedOptions['log'],
+  connections: number,
 ): Promise<EmbeddedPostgres> {
   const binaries = findBinaries(place)
   await settle(place.cluster, log)
@@ -74,7 +81,12 @@ async function start(
     trimLog(logFile)
     if (ownSocketFolder && !privateFolder(host, place.owner)) throw new Error(`${host} is not ours any more`)
     const offset = logSize(logFile)
-    const attempt = watch(binaries, postgresArguments(place.cluster, host, port), place.owner, logFile)
+    const attempt = watch(
+      binaries,
+      postgresArguments(place.cluster, host, port, connections),
+      place.owner,
+      logFile,
+    )
     watched = attempt
     let how: string | undefined
     void attempt.ended.then((text) => {

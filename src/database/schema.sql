@@ -17,6 +17,80 @@ CREATE INDEX api_tokens_user_id ON public.api_tokens USING btree (user_id);
 CREATE UNIQUE INDEX api_tokens_token_hash_key ON public.api_tokens USING btree (token_hash);
 COMMENT ON COLUMN api_tokens.token_hash IS 'SHA-256; the token has 256 random bits, so it needs no salt';
 
+CREATE TABLE attachments (
+  id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  task_id integer,
+  user_id integer,
+  name text NOT NULL,
+  content_type text NOT NULL,
+  size bigint NOT NULL,
+  sha256 bytea NOT NULL,
+  storage_key uuid NOT NULL DEFAULT gen_random_uuid(),
+  attached boolean NOT NULL DEFAULT false,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT attachments_name_check CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 255))),
+  CONSTRAINT attachments_pkey PRIMARY KEY (id),
+  CONSTRAINT attachments_sha256_check CHECK ((octet_length(sha256) = 32)),
+  CONSTRAINT attachments_size_check CHECK ((size >= 0)),
+  CONSTRAINT attachments_storage_key_key UNIQUE (storage_key),
+  CONSTRAINT attachments_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE SET NULL
+);
+CREATE INDEX attachments_task_id ON public.attachments USING btree (task_id, id) WHERE (task_id IS NOT NULL);
+CREATE INDEX attachments_unwanted ON public.attachments USING btree (id) WHERE ((task_id IS NULL) OR (NOT attached));
+CREATE INDEX attachments_user_id ON public.attachments USING btree (user_id) INCLUDE (size) WHERE (attached AND (task_id IS NOT NULL));
+CREATE UNIQUE INDEX attachments_storage_key_key ON public.attachments USING btree (storage_key);
+COMMENT ON TABLE attachments IS 'a row is written before its bytes are stored and goes after they are removed: no bytes without a row';
+COMMENT ON COLUMN attachments.task_id IS 'null once it was deleted, or its task purged: its bytes are to be removed, then the row';
+COMMENT ON COLUMN attachments.user_id IS 'owner of the task, whose quota it counts against';
+COMMENT ON COLUMN attachments.attached IS 'false while the upload is not committed: nobody sees it';
+
+CREATE TABLE currencies (
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  code text NOT NULL,
+  rate numeric NOT NULL,
+  nominal integer NOT NULL,
+  name text,
+  source text NOT NULL,
+  rated_at timestamp with time zone NOT NULL,
+  version integer NOT NULL DEFAULT 1,
+  CONSTRAINT currencies_code_check CHECK (((code ~ '^[A-Z]{3}$'::text) AND (code <> 'RUB'::text))),
+  CONSTRAINT currencies_code_key UNIQUE (code),
+  CONSTRAINT currencies_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+  CONSTRAINT currencies_nominal_check CHECK (((nominal >= 1) AND (nominal <= 10000))),
+  CONSTRAINT currencies_pkey PRIMARY KEY (id),
+  CONSTRAINT currencies_rate_check CHECK (((rate >= 0.000000000001) AND (rate <= '1000000000000'::numeric))),
+  CONSTRAINT currencies_source_check CHECK ((source = ANY (ARRAY['cbr'::text, 'manual'::text, 'remote'::text])))
+);
+CREATE UNIQUE INDEX currencies_code_key ON public.currencies USING btree (code);
+COMMENT ON COLUMN currencies.rate IS 'roubles for one unit, exact';
+COMMENT ON COLUMN currencies.nominal IS 'for how many units the bank quotes it; for people, the rate is of one';
+COMMENT ON COLUMN currencies.rated_at IS 'of an official rate the beginning of its day in UTC, of others the moment they were set';
+
+CREATE TABLE currency_days (
+  day date NOT NULL,
+  CONSTRAINT currency_days_pkey PRIMARY KEY (day)
+);
+COMMENT ON TABLE currency_days IS 'days whose official rates were asked for: the back-fill goes on with the others';
+
+CREATE TABLE currency_rates (
+  currency_id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  source text NOT NULL,
+  rate numeric NOT NULL,
+  CONSTRAINT currency_rates_currency_id_fkey FOREIGN KEY (currency_id) REFERENCES currencies(id) ON DELETE CASCADE,
+  CONSTRAINT currency_rates_pkey PRIMARY KEY (currency_id, at, source),
+  CONSTRAINT currency_rates_rate_check CHECK (((rate >= 0.000000000001) AND (rate <= '1000000000000'::numeric))),
+  CONSTRAINT currency_rates_source_check CHECK ((source = ANY (ARRAY['cbr'::text, 'manual'::text, 'remote'::text])))
+);
+COMMENT ON TABLE currency_rates IS 'history: every rate that a currency has had, and official ones of the days before';
+
+CREATE TABLE event_feeds (
+  name text NOT NULL,
+  "position" bigint NOT NULL,
+  CONSTRAINT event_feeds_pkey PRIMARY KEY (name)
+);
+COMMENT ON TABLE event_feeds IS 'up to which event id each consumer inside the system has taken the events';
+
 CREATE TABLE event_horizon (
   only_row boolean NOT NULL DEFAULT true,
   purged_to bigint NOT NULL,
@@ -33,6 +107,7 @@ CREATE TABLE events (
   data json NOT NULL,
   CONSTRAINT events_pkey PRIMARY KEY (id)
 );
+CREATE INDEX events_of_currencies ON public.events USING btree (id) WHERE (type = ANY (ARRAY['currency_created'::text, 'currency_updated'::text, 'currency_deleted'::text, 'add_data_from_remote_source'::text]));
 CREATE INDEX events_user_id ON public.events USING btree (user_id, id) WHERE (user_id IS NOT NULL);
 COMMENT ON TABLE events IS 'outbox: written in the transaction of the change each row tells of; delivered in id order';
 COMMENT ON COLUMN events.user_id IS 'owner of what the event tells of; null: nobody in particular';
@@ -68,6 +143,16 @@ CREATE TABLE import_runs (
 );
 CREATE INDEX import_runs_importer ON public.import_runs USING btree (importer, id DESC);
 
+CREATE TABLE imported_currencies (
+  code text NOT NULL,
+  date date NOT NULL,
+  rate numeric NOT NULL,
+  nominal integer NOT NULL,
+  name text NOT NULL,
+  CONSTRAINT imported_currencies_pkey PRIMARY KEY (code)
+);
+COMMENT ON TABLE imported_currencies IS 'a currency that was deleted stays here, so that it does not come back';
+
 CREATE TABLE imported_todos (
   key text NOT NULL,
   task_id integer,
@@ -81,6 +166,38 @@ CREATE TABLE imported_todos (
 CREATE INDEX imported_todos_task_id ON public.imported_todos USING btree (task_id);
 COMMENT ON COLUMN imported_todos.task_id IS 'null once the task is purged: it does not come back';
 COMMENT ON COLUMN imported_todos.local_fields IS 'fields a person edited; the source no longer changes them';
+
+CREATE TABLE installation (
+  only_row boolean NOT NULL DEFAULT true,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  CONSTRAINT installation_only_row_check CHECK (only_row),
+  CONSTRAINT installation_pkey PRIMARY KEY (only_row)
+);
+COMMENT ON TABLE installation IS 'by which name the processes on this database are one to others; made at the first use';
+
+CREATE TABLE job_secrets (
+  task_id integer NOT NULL,
+  input jsonb NOT NULL,
+  CONSTRAINT job_secrets_pkey PRIMARY KEY (task_id),
+  CONSTRAINT job_secrets_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+COMMENT ON TABLE job_secrets IS 'inputs as they were given, of jobs whose shown input leaves something out; nothing but the worker reads them';
+
+CREATE TABLE message_inbox (
+  message_id text NOT NULL,
+  received_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT message_inbox_pkey PRIMARY KEY (message_id)
+);
+CREATE INDEX message_inbox_received_at ON public.message_inbox USING btree (received_at);
+COMMENT ON TABLE message_inbox IS 'messages that have become tasks, written with them: one that is delivered again makes no second';
+
+CREATE TABLE nats_inbox (
+  message text NOT NULL,
+  at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT nats_inbox_pkey PRIMARY KEY (message)
+);
+CREATE INDEX nats_inbox_at ON public.nats_inbox USING btree (at);
+COMMENT ON TABLE nats_inbox IS 'messages that were taken, written in the transaction that takes them: one that comes again is known';
 
 CREATE TABLE revocations (
   id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -120,6 +237,23 @@ CREATE INDEX sessions_user_id ON public.sessions USING btree (user_id);
 COMMENT ON TABLE sessions IS 'one row a login: the family of its refresh tokens; in Redis instead when REDIS_URL is set';
 COMMENT ON COLUMN sessions.generation IS 'number of the refresh token that is valid now';
 
+CREATE TABLE task_runs (
+  task_id integer NOT NULL,
+  number integer NOT NULL,
+  attempt integer NOT NULL,
+  state text NOT NULL DEFAULT 'running'::text,
+  worker text NOT NULL,
+  started_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamp with time zone,
+  error text,
+  CONSTRAINT task_runs_check CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+  CONSTRAINT task_runs_pkey PRIMARY KEY (task_id, number),
+  CONSTRAINT task_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'released'::text, 'lost'::text]))),
+  CONSTRAINT task_runs_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+CREATE INDEX task_runs_finished_at ON public.task_runs USING btree (finished_at);
+COMMENT ON TABLE task_runs IS 'every attempt at a job; the number only grows, so it fences what comes late';
+
 CREATE TABLE tasks (
   id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
   title text NOT NULL,
@@ -134,6 +268,7 @@ CREATE TABLE tasks (
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   updated_at timestamp with time zone,
   deleted_at timestamp with time zone,
+  job jsonb,
   CONSTRAINT tasks_check CHECK (((source IS NULL) = (source_key IS NULL))),
   CONSTRAINT tasks_city_check CHECK (((char_length(city) >= 1) AND (char_length(city) <= 100))),
   CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
@@ -142,9 +277,11 @@ CREATE TABLE tasks (
   CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 100)))
 );
 CREATE INDEX tasks_deleted_at ON public.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX tasks_job_state ON public.tasks USING btree (((job ->> 'state'::text)), id) WHERE (job IS NOT NULL);
 CREATE INDEX tasks_user_id ON public.tasks USING btree (user_id, id) WHERE ((user_id IS NOT NULL) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX tasks_source_key ON public.tasks USING btree (source, source_key) WHERE (source IS NOT NULL);
 COMMENT ON COLUMN tasks.deleted_at IS 'set while the task is in the trash';
+COMMENT ON COLUMN tasks.job IS 'of an executable task: its job as it is shown, and with it the ticket in the queue and the number of runs; null: a task of people';
 
 CREATE TABLE tickets (
   hash bytea NOT NULL,
@@ -172,3 +309,57 @@ CREATE UNIQUE INDEX users_username_key_key ON public.users USING btree (username
 COMMENT ON TABLE users IS 'never deleted, only disabled: rows elsewhere name them';
 COMMENT ON COLUMN users.username_key IS 'the name without regard to case and Unicode form';
 COMMENT ON COLUMN users.token_epoch IS 'grows with password, role and disabling: access tokens of an earlier epoch are void';
+
+CREATE TABLE webhook_deliveries (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  webhook_id integer NOT NULL,
+  event_id text NOT NULL,
+  event_user_id integer,
+  type text NOT NULL,
+  body text NOT NULL,
+  state text NOT NULL DEFAULT 'waiting'::text,
+  attempts integer NOT NULL DEFAULT 0,
+  tries integer NOT NULL DEFAULT 0,
+  response_status integer,
+  error text,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  last_attempt_at timestamp with time zone,
+  next_attempt_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
+  CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text]))),
+  CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_deliveries_due ON public.webhook_deliveries USING btree (webhook_id, next_attempt_at, id) WHERE (state = 'waiting'::text);
+CREATE INDEX webhook_deliveries_webhook_id ON public.webhook_deliveries USING btree (webhook_id, id);
+COMMENT ON TABLE webhook_deliveries IS 'one row for each event of each webhook that gets it; a job in the schema pgboss works off what is due at one webhook';
+COMMENT ON COLUMN webhook_deliveries.body IS 'the envelope as it was told: the event may be purged before the last attempt';
+COMMENT ON COLUMN webhook_deliveries.tries IS 'failed attempts since the first, or since a redelivery';
+
+CREATE TABLE webhooks (
+  id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  user_id integer,
+  url text NOT NULL,
+  types text[],
+  description text,
+  enabled boolean NOT NULL DEFAULT true,
+  disabled_reason text,
+  failing_since timestamp with time zone,
+  paused_until timestamp with time zone,
+  after_event bigint NOT NULL DEFAULT 0,
+  secret bytea NOT NULL,
+  old_secret bytea,
+  old_secret_until timestamp with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  updated_at timestamp with time zone,
+  CONSTRAINT webhooks_pkey PRIMARY KEY (id),
+  CONSTRAINT webhooks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX webhooks_user_id ON public.webhooks USING btree (user_id);
+COMMENT ON COLUMN webhooks.user_id IS 'whose events it gets; null: the local operator''s, who gets all';
+COMMENT ON COLUMN webhooks.types IS 'null: every type';
+COMMENT ON COLUMN webhooks.failing_since IS 'the first failure after the last success';
+COMMENT ON COLUMN webhooks.paused_until IS 'the receiver did not answer, or asked for time';
+COMMENT ON COLUMN webhooks.after_event IS 'events up to this id were there before it';
+COMMENT ON COLUMN webhooks.secret IS 'encrypted with a key derived from SECRET_KEY';
+COMMENT ON COLUMN webhooks.old_secret IS 'signs along until old_secret_until';

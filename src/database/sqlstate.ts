@@ -15,7 +15,7 @@ const UNAVAILABLE = /^(08...|57P0.|57014|53...|58030|25006|40001|40P01)$/
 const SOCKET =
   /^(ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
 const DRIVER =
-  /Connection terminated|timeout exceeded when trying to connect|not queryable|Cannot use a pool after calling end/
+  /Connection terminated|Query read timeout|timeout exceeded when trying to connect|not queryable|Cannot use a pool after calling end/
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -29,9 +29,13 @@ export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE
 }
 
-/** True for the last words of a server that closes the connection. */
+/** What the driver says when it gives up a connection on which nothing is answered. */
+const UNANSWERED = 'Query read timeout'
+
+/** True for the last words of a server that closes the connection, and for the silence of one out of reach. */
 export function endsConnection(error: unknown): boolean {
-  return /^(08...|57P0.)$/.test(codeOf(error))
+  if (/^(08...|57P0.)$/.test(codeOf(error))) return true
+  return error instanceof Error && error.message === UNANSWERED
 }
 
 /** True when the database, not the statement, is at fault. */

@@ -76,7 +76,7 @@ export function asyncApiDocument(version: string, schemas: EventSchemas): Json {
     ),
     components: {
       messages: {
-        ...Object.fromEntries(all.map((type) => [type, message(type, schemas[type])])),
+        ...Object.fromEntries(all.map((type) => [type, eventMessage(type, schemas[type])])),
         resumed,
         auth,
       },
@@ -110,8 +110,8 @@ function channel(
   }
 }
 
-/** The envelope around the data of one type. */
-function message(type: EventType, schema: JSONSchema): Json {
+/** The envelope around the data of one type, with its examples. */
+export function eventMessage(type: EventType, schema: JSONSchema) {
   const { examples = [], ...data } = schema as { examples?: unknown[] }
   const envelope = (payload: unknown) => ({
     id: '184467',

@@ -1,16 +1,17 @@
-import type { EventType } from './event-types.ts'
+import { type EventType, publicTypes } from './event-types.ts'
 import type { Encoding, Frame } from './frame.ts'
 
 /** Which events a reader gets, and in which form. */
 export interface Audience {
   readonly types: ReadonlySet<EventType>
-  /** Only events of this user's things; undefined: of everybody's, and of nobody's. */
+  /** Only events of this user's things, and public ones; undefined: all. */
   readonly owner: number | undefined
   readonly encoding: Encoding
 }
 
-export function isFor({ type, userId }: Frame, { types, owner }: Audience): boolean {
-  return types.has(type) && (owner === undefined || owner === userId)
+export function isFor({ text, type, userId }: Frame, { types, owner }: Audience): boolean {
+  const isReadable = owner === undefined || owner === userId || publicTypes.has(type)
+  return text !== '' && types.has(type) && isReadable
 }
 
 /** Those of the frames that are for the audience, as one buffer; empty when there are none. */

@@ -9,9 +9,13 @@ export const channels = {
     'background_task_completed',
     'background_task_failed',
   ],
+  currencies: ['currency_created', 'currency_updated', 'currency_deleted', 'add_data_from_remote_source'],
 } as const
 
 export type EventType = (typeof channels)[keyof typeof channels][number]
+
+/** Events of what is nobody's own: every reader who asks for their type gets them. */
+export const publicTypes: ReadonlySet<EventType> = new Set(channels.currencies)
 
 /** A row of the outbox as the relay reads it. */
 export interface StoredEvent {

@@ -36,6 +36,14 @@ export function notice(encoding: Encoding, type: string, data: object): Buffer {
   return encoders[encoding](JSON.stringify({ type, data }), undefined)
 }
 
+/**
+ * Tells a reader of Server-Sent Events its place, and no event: a block without data only sets the id
+ * that is sent on reconnecting (HTML standard, section 9.2.6). WebSockets have no such thing.
+ */
+export function placeMark(encoding: Encoding, id: number): Buffer | undefined {
+  return encoding === 'sse' ? Buffer.from(`id: ${id}\n\n`) : undefined
+}
+
 const TEXT = 0x81 // FIN and opcode 1
 
 /** A whole unmasked text message as one WebSocket frame (RFC 6455, section 5.2). */

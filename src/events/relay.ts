@@ -15,6 +15,9 @@ const POLL_MS = { active: 200, idle: 1000 }
 /** How long to wait before looking again whether a missing id has come. */
 const GAP_WAIT_MS = { min: 1, max: 50 }
 
+/** For how long a reader of a page waits for what is about to be told. */
+const LOOK_MS = 1000
+
 export type Listener = (events: readonly StoredEvent[]) => void | Promise<void>
 
 /**
@@ -100,8 +103,18 @@ export class Relay implements AsyncDisposable {
     if (this.#active) this.#run()
   }
 
-  /** Resolves when the table has been looked at after this was called. Cheap when nothing has come. */
+  /**
+   * Resolves when the table has been looked at after this was called, or after a second: a transaction that
+   * stays open holds up what comes behind it. Cheap when nothing has come.
+   */
   async look(): Promise<void> {
+    const timer = new AbortController()
+    const late = delay(LOOK_MS, undefined, { signal: timer.signal }).catch(() => {})
+    await Promise.race([this.#looked(), late])
+    timer.abort()
+  }
+
+  async #looked(): Promise<void> {
     await this.#running
     this.#woken = true
     this.#run()

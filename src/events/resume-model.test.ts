@@ -14,7 +14,7 @@ import { EventStream, type Subscription } from './stream.ts'
 
 const CONNECTIONS = 3
 const OWNERS = [undefined, 1, 2]
-const TYPES = ['task_created', 'task_deleted'] as const
+const TYPES = ['task_created', 'task_deleted', 'currency_updated'] as const
 let database: TestDatabase
 const clients: pg.Client[] = []
 
@@ -132,7 +132,7 @@ class Schedule {
     for (const reader of this.readers) {
       const { types, owner } = reader.audience
       const rows = await database.rows<{ id: number }>(
-        `SELECT id FROM events WHERE id > $1 AND type = ANY ($2) AND ($3::integer IS NULL OR user_id = $3) ORDER BY id`,
+        `SELECT id FROM events WHERE id > $1 AND type = ANY ($2) AND ($3::integer IS NULL OR user_id = $3 OR type = 'currency_updated') ORDER BY id`,
         [this.start, [...types], owner ?? null],
       )
       await eventually(

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { frameReader } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
-import { operator } from '../core/actor.ts'
+import { type Actor, operator } from '../core/actor.ts'
 import { textFrame } from './frame.ts'
 import { type SocketLimits, Sockets } from './sockets.ts'
 import type { Sink, Subscription } from './stream.ts'
@@ -41,9 +41,9 @@ let stream: FakeStream
 const ends: (() => void)[] = []
 const port = () => (server.address() as AddressInfo).port
 
-function serve(limits: SocketLimits): void {
+function serve(limits: SocketLimits, actor: Actor = operator): void {
   sockets = new Sockets(limits)
-  wss.on('connection', (socket, request) => sockets.add(socket, request.socket)(operator, stream.subscribe()))
+  wss.on('connection', (socket, request) => sockets.add(socket, request.socket)(actor, stream.subscribe()))
 }
 
 beforeEach(async () => {
@@ -162,6 +162,15 @@ test('a slow consumer that was given up does not outlive the shutdown', async ()
   }, 'the slow one is given up')
   await sockets.close(50)
   await eventually(() => wss.clients.size === 0, 'its connection is gone', 2_000)
+})
+
+test('whose credential is revoked leaves the stream at once, whether or not they answer the close', async () => {
+  serve({}, { kind: 'user', id: 1, username: 'eve', role: 'user', scopes: ['read'], epoch: 0 })
+  const stubborn = await rawSocket()
+  stubborn.resume()
+  await eventually(() => stream.sinks.size === 1, 'it is admitted')
+  sockets.revoke({ userId: 1, epoch: 1 })
+  expect(stream.closed).toBe(1)
 })
 
 test('one event larger than the limit reaches a reader that is up to date', async () => {

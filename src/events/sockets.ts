@@ -96,8 +96,9 @@ export class Sockets implements AsyncDisposable {
 
   /** Closes the sockets of a credential that is no longer valid. */
   revoke(revocation: Revocation): void {
-    for (const { actor, socket } of this.#clients) {
+    for (const { actor, socket, subscription } of this.#clients) {
       if (actor?.kind === 'user' && isRevoked(actor, revocation)) {
+        subscription?.close()
         socket.close(closeCodes.notAuthenticated, 'no longer authenticated')
       }
     }

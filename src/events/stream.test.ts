@@ -3,6 +3,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/databa
 import {
   allTypes,
   alwaysRoom,
+  frameReader,
   insertEvent,
   ObservedDatabase,
   plainRenderers,
@@ -195,3 +196,53 @@ async function other() {
 }
 let second: Awaited<ReturnType<typeof rawClient>> | undefined
 afterAll(() => second?.end())
+
+test('an event that cannot be rendered is left out, with an error in the log: it stops nobody', async () => {
+  const lines: Record<string, unknown>[] = []
+  const picky = new EventStream(db, logTo(lines), {
+    ...plainRenderers,
+    task_created: ({ title }: { title: string }) => ({ title: title.trim() }),
+  })
+  await using _end = picky
+  await picky.start()
+  const live = await readStream(picky)
+  const [before] = [await insertEvent(writer)]
+  const bad = await insertEvent(writer, 'task_created', { headline: 'of another version' })
+  const good = await insertEvent(writer, 'task_created', { title: 'good ' })
+  picky.wake()
+  await eventually(() => live.ids.includes(good), 'what came behind it')
+  expect(live.ids).toEqual([before, good])
+
+  const resumed: string[] = []
+  const subscription = await picky.subscribe(everybody, before - 1)
+  subscription.open(
+    frameReader((text) => void resumed.push(JSON.parse(text).id)),
+    alwaysRoom,
+  )
+  await eventually(() => resumed.includes(String(good)), 'what came behind it, to who resumes')
+  expect(resumed).toEqual([undefined, String(before), String(good)])
+  subscription.close()
+
+  const page = await picky.page(everybody, before - 1, 2)
+  expect(page).toMatchObject({ next: bad, more: true })
+  expect(page!.envelopes.map((text) => JSON.parse(text).id)).toEqual([String(before)])
+  expect(lines.filter(({ level }) => level === 50)).toMatchObject([
+    { eventId: bad },
+    { eventId: bad },
+    { eventId: bad },
+  ])
+})
+
+test('a page does not wait for a transaction that stays open: it ends before it', async () => {
+  const [before] = [await insertEvent(writer)]
+  await using other = await rawClient(database.url)
+  await other.query('BEGIN')
+  await insertEvent(other)
+  const hidden = await insertEvent(writer)
+  const page = await stream.page(everybody, before - 1, 10)
+  expect(page!.envelopes.map((text) => JSON.parse(text).id)).toEqual([String(before)])
+  expect(page).toMatchObject({ next: before, more: false })
+  await other.query('ROLLBACK')
+  const next = await stream.page(everybody, before, 10)
+  expect(next!.envelopes.map((text) => JSON.parse(text).id)).toEqual([String(hidden)])
+})

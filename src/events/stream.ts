@@ -1,10 +1,11 @@
-import { setImmediate as yieldToOthers } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/promises'
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../logging/logger.ts'
+import type { Metrics } from '../metrics/index.ts'
 import { type Audience, Audiences, isFor, joinFor } from './audience.ts'
 import { catchUp } from './catch-up.ts'
-import { type Renderers, renderEnvelope, type StoredEvent } from './event-types.ts'
-import { Frame, notice } from './frame.ts'
+import { channels, type Renderers, renderEnvelope, type StoredEvent } from './event-types.ts'
+import { Frame, notice, placeMark } from './frame.ts'
 import { portions } from './portions.ts'
 import { Relay } from './relay.ts'
 import { canResume, readHorizon, readPage } from './replay.ts'
@@ -40,19 +41,30 @@ interface Member {
   gone: boolean
 }
 
+const EVERYTHING: Audience = {
+  types: new Set(Object.values(channels).flat()),
+  owner: undefined,
+  encoding: 'websocket',
+}
+
 /** So many sockets are written to before other work of the event loop gets its turn. */
 const FAN_OUT_SLICE = 1000
 
 /** The live events of this process: one relay, each event rendered once, any number of readers. */
 export class EventStream implements AsyncDisposable {
   readonly #db: Database
+  readonly #log: Logger
   readonly #relay: Relay
   readonly #renderers: Renderers
   readonly #members = new Audiences<Member>()
+  readonly #observe: ((events: readonly StoredEvent[]) => void) | undefined
+  #wake = Promise.withResolvers<void>()
 
-  constructor(db: Database, log: Logger, renderers: Renderers) {
+  constructor(db: Database, log: Logger, renderers: Renderers, metrics?: Metrics) {
     this.#db = db
+    this.#log = log
     this.#renderers = renderers
+    this.#observe = metrics && observer(metrics)
     this.#relay = new Relay(db, log, (events) => this.#broadcast(events))
   }
 
@@ -63,6 +75,31 @@ export class EventStream implements AsyncDisposable {
   /** Call after a commit that told an event. */
   wake(): void {
     this.#relay.wake()
+    this.#wake.resolve()
+    this.#wake = Promise.withResolvers()
+  }
+
+  /** Resolves at the next `wake`, or after `milliseconds`, or when aborted. */
+  async nextWake(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController()
+    const either = AbortSignal.any([over.signal, signal])
+    await Promise.race([
+      this.#wake.promise,
+      delay(milliseconds, undefined, { signal: either }).catch(() => {}),
+    ])
+    over.abort()
+  }
+
+  /** The id up to which every event is settled: committed and to be read, or never to exist. */
+  async settled(): Promise<number> {
+    await this.#relay.look()
+    return this.#relay.position
+  }
+
+  /** Events of everybody, rendered, with ids above `after` and up to `upTo`, which must be settled. */
+  async read(after: number, upTo: number, limit: number): Promise<{ frames: Frame[]; purgedTo: number }> {
+    const { events, purgedTo } = await readPage(this.#db, EVERYTHING, { after, upTo, limit })
+    return { frames: events.map((event) => this.#render(event)), purgedTo }
   }
 
   /**
@@ -107,7 +144,7 @@ export class EventStream implements AsyncDisposable {
     if (purgedTo > after) return undefined
     const more = events.length === limit
     return {
-      envelopes: events.map((event) => this.#render(event).text),
+      envelopes: events.map((event) => this.#render(event).text).filter((text) => text !== ''),
       next: more ? events.at(-1)!.id : upTo,
       more,
     }
@@ -119,6 +156,8 @@ export class EventStream implements AsyncDisposable {
 
   async #fromNow(audience: Audience, first?: Buffer): Promise<Subscription> {
     const member: Member = { audience, after: 0, skip: new Set(), sink: undefined, early: [], gone: false }
+    // A reader who is cut off before the first event comes back with this, and has missed nothing.
+    const mark = placeMark(audience.encoding, this.#relay.position)
     // From here on nothing is missed; what is visible already is taken out again.
     this.#members.add(audience, member)
     try {
@@ -132,6 +171,7 @@ export class EventStream implements AsyncDisposable {
     return {
       open: (sink) => {
         if (first) sink(first)
+        if (mark) sink(mark)
         goLive(member, sink)
       },
       close: () => this.#leave(member),
@@ -177,6 +217,7 @@ export class EventStream implements AsyncDisposable {
   }
 
   async #broadcast(events: readonly StoredEvent[]): Promise<void> {
+    this.#observe?.(events)
     // A copy: who comes while this waits has its place behind all these events.
     const groups = this.#members.snapshot()
     for (const frames of portions(events.map((event) => this.#render(event)))) {
@@ -195,10 +236,31 @@ export class EventStream implements AsyncDisposable {
     }
   }
 
+  /** Without a text, it is for nobody: of a later version on the same database, of a type or a shape unknown here. */
   #render(event: StoredEvent): Frame {
-    // Of a later version on the same database: nobody here reads its type.
-    const known = Object.hasOwn(this.#renderers, event.type)
-    return new Frame(event, known ? renderEnvelope(event, this.#renderers) : '')
+    let text = ''
+    try {
+      if (Object.hasOwn(this.#renderers, event.type)) text = renderEnvelope(event, this.#renderers)
+    } catch (error) {
+      this.#log.error({ eventId: event.id, err: error }, 'an event cannot be told')
+    }
+    return new Frame(event, text)
+  }
+}
+
+/** In seconds: what is written here is told of within milliseconds, what waits for the database later. */
+const LAG_BOUNDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30]
+
+function observer(metrics: Metrics): (events: readonly StoredEvent[]) => void {
+  const told = metrics.counter('taskwire_events_total', 'Events handed to the readers of this process.')
+  const lag = metrics.histogram(
+    'taskwire_event_lag_seconds',
+    'From when an event is written to when it is handed over; of each batch the oldest.',
+    LAG_BOUNDS,
+  )
+  return (events) => {
+    told.add(events.length)
+    lag.observe(Math.max(0, Date.now() - Date.parse(events[0]!.at)) / 1000)
   }
 }
 

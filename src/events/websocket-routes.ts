@@ -16,6 +16,7 @@ import type { EventStream } from './stream.ts'
 const paths: Record<string, { types: ReadonlySet<EventType>; tells: string }> = {
   '/ws': { types: new Set(Object.values(channels).flat()), tells: 'every event you may see' },
   '/ws/tasks': { types: new Set(channels.tasks), tells: 'tasks and background runs' },
+  '/ws/currencies': { types: new Set(channels.currencies), tells: 'currency rates' },
 }
 
 const PlaceQuery = {

@@ -9,8 +9,9 @@ type Json = Record<string, unknown>
 export function tidyDocument(document: Json): Json {
   const schemas: Record<string, unknown> = {}
   const paths = tidy(document.paths, schemas)
+  const webhooks = tidy(document.webhooks, schemas)
   const components = { ...(document.components as Json | undefined), schemas }
-  return { ...document, components, paths }
+  return { ...document, components, paths, webhooks }
 }
 
 function tidy(value: unknown, schemas: Record<string, unknown>): unknown {
@@ -20,6 +21,8 @@ function tidy(value: unknown, schemas: Record<string, unknown>): unknown {
     Object.entries(value).map(([key, item]) => [key, tidy(item, schemas)]),
   )
   delete copy.normalize // Ours, not JSON Schema's.
+  // By OpenAPI's rules its values would be the names of schemas; the constants in them say enough.
+  delete copy.discriminator
   if ('in' in copy && hasDefault(copy.schema)) copy.required = false
   if (copy.type !== 'object' || typeof copy.title !== 'string') return copy
   // Examples are given with the answer or the body; the plugin has moved them there where it could.

@@ -9,8 +9,11 @@ import { servePages } from './plugins/security-headers.ts'
 
 export const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
+/** What is sent to the webhooks of others, by its name: path items of OpenAPI. */
+export type SentWebhooks = Record<string, object>
+
 /** Collects the routes registered after it into the document. */
-export async function registerOpenApi(app: FastifyInstance): Promise<void> {
+export async function registerOpenApi(app: FastifyInstance, webhooks: SentWebhooks = {}): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -24,7 +27,11 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
       tags: [
         { name: 'auth', description: 'Register, log in, sessions, API tokens' },
         { name: 'tasks', description: 'Create, read, change and delete tasks' },
+        { name: 'currencies', description: 'Exchange rates to the rouble, and their history' },
+        { name: 'jobs', description: 'Executable tasks: retry, cancel, runs, the queue' },
+        { name: 'attachments', description: 'Files of tasks' },
         { name: 'events', description: 'Every change as it is committed' },
+        { name: 'webhooks', description: 'Events sent to addresses of your choice' },
         { name: 'importers', description: 'Background imports and their history' },
         { name: 'users', description: 'For admins' },
         { name: 'health', description: 'For load balancers and operators' },
@@ -36,6 +43,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
         },
       },
       security: [{ bearer: [] }, { password: [] }, {}],
+      webhooks,
     },
     transformObject: (given) => tidyDocument('openapiObject' in given ? { ...given.openapiObject } : {}),
     transform: ({ schema, url }) => ({ schema, url: url === '/' ? url : url.replace(/\/$/, '') }),

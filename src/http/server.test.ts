@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { bareServer } from './server.ts'
@@ -34,4 +36,33 @@ test.each([
 test('the caller is the last address that no proxy of ours stands behind', async () => {
   const chain = { 'x-forwarded-for': '198.51.100.1, 203.0.113.7, 10.9.9.9' }
   expect(await seen(['10.0.0.0/8'], '10.1.2.3', chain)).toEqual(['203.0.113.7', 'http'])
+})
+
+test('who stops reading an answer is cut off with all that waits for them; who reads slowly is served', async () => {
+  const app = bareServer(pino({ enabled: false }), [], 300)
+  onTestFinished(() => app.close())
+  const size = 32 * 1024 * 1024
+  app.get('/', async () => 'x'.repeat(size))
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const open = () => {
+    const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    return socket
+  }
+  const stalled = open()
+  await once(app.server, 'request')
+  const cut = once(stalled, 'close')
+  let received = 0
+  const slow = open()
+  slow.on('data', (chunk) => {
+    received += chunk.length
+    slow.pause()
+    setTimeout(() => slow.resume(), 5)
+  })
+  await once(slow, 'close')
+  expect(received).toBeGreaterThan(size)
+  stalled.resume()
+  await cut
+  expect(stalled.bytesRead).toBeLessThan(size)
 })

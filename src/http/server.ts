@@ -6,35 +6,47 @@ import { fastify } from 'fastify'
 import type { Config } from '../config/config.ts'
 import { DomainError } from '../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
+import type { Metrics } from '../metrics/index.ts'
 import type { RateLimiter } from '../rate-limit/index.ts'
 import { errorHandler, PROBLEM_JSON, toProblem } from './error-handler.ts'
 import { parseJsonBodies } from './json-body.ts'
-import { registerDocs, registerOpenApi } from './openapi.ts'
+import { registerDocs, registerOpenApi, type SentWebhooks } from './openapi.ts'
 import { type Authenticator, registerAccess, registerRefusals } from './plugins/access.ts'
 import { registerMethods } from './plugins/methods.ts'
+import { registerHttpMetrics } from './plugins/metrics.ts'
 import { registerRateLimit } from './plugins/rate-limit.ts'
 import { registerSecurityHeaders, setSecurityHeaders } from './plugins/security-headers.ts'
 import { type Vocabulary, validatorCompiler } from './validation.ts'
 
 const BODY_LIMIT = 1024 * 1024
 const MAX_INBOUND_MESSAGE = 64 * 1024
-const REQUEST_TIMEOUT_MS = 60_000
+/** For a whole request: a file of 25 MiB comes in time at 0.7 Mbit/s. Who sends nothing is cut off before. */
+const REQUEST_TIMEOUT_MS = 300_000
+/** For so long a connection may neither take nor send a byte: an answer nobody reads would keep its memory. */
+const STALL_MS = 120_000
 const CORS_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const CORS_REQUEST_HEADERS = [
   'authorization',
+  'content-digest',
   'content-type',
   'idempotency-key',
   'if-match',
   'if-none-match',
+  'if-range',
   'last-event-id',
+  'range',
   'x-request-id',
 ]
 const CORS_EXPOSED_HEADERS = [
+  'accept-ranges',
+  'content-disposition',
+  'content-range',
   'etag',
   'link',
   'location',
   'ratelimit',
   'ratelimit-policy',
+  'repr-digest',
   'retry-after',
   'x-request-id',
   'x-total-count',
@@ -50,17 +62,21 @@ export async function createHttpServer(options: {
   authenticator: Authenticator
   /** undefined: nothing is limited. */
   limiter: RateLimiter | undefined
+  metrics: Metrics
   /** Ends the WebSockets when the server closes. */
   closeSockets: () => Promise<void>
   registerRoutes: (app: ReturnType<typeof bareServer>) => void
+  /** What is sent to the webhooks of others, for the documentation. */
+  sentWebhooks: SentWebhooks
 }) {
-  const { config, log, vocabulary, authenticator, limiter, closeSockets, registerRoutes } = options
+  const { config, log, vocabulary, authenticator, limiter, metrics, closeSockets, registerRoutes } = options
   const app = bareServer(log, config.TRUST_PROXY)
   app.setValidatorCompiler(validatorCompiler(vocabulary))
   // Answers are built by our own presenters; schemas of answers are documentation. For a list of 100
   // rows JSON.stringify is also the faster of the two.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.setErrorHandler(errorHandler(log))
+  registerHttpMetrics(app as never, metrics)
   parseJsonBodies(app)
   registerSecurityHeaders(app)
 
@@ -92,7 +108,7 @@ export async function createHttpServer(options: {
   registerAccess(app, config, authenticator)
   registerRateLimit(app, { limiter })
   registerRefusals(app)
-  await registerOpenApi(app)
+  await registerOpenApi(app, options.sentWebhooks)
   registerRoutes(app)
   await registerDocs(app)
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
@@ -100,12 +116,13 @@ export async function createHttpServer(options: {
 }
 
 /** Without hooks, parsers and routes; of `trustedProxies`, addresses or networks, X-Forwarded-* is believed. */
-export function bareServer(log: Logger, trustedProxies: string[]) {
+export function bareServer(log: Logger, trustedProxies: string[], stallMs = STALL_MS) {
   return fastify({
     logger: false,
     trustProxy: trustedProxies.length > 0 && trustedProxies,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: stallMs,
     // Until the last connection is closed, what comes on it is still answered.
     return503OnClosing: false,
     forceCloseConnections: 'idle',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { DomainError } from '../core/errors.ts'
+import { parseExactly } from '../core/exact-json.ts'
 import type { Database, Queryable, Transaction } from '../database/database.ts'
 
 /** An answer to a write, as it is sent and as it is kept for a day. */
@@ -56,7 +57,8 @@ export function runOnce(
 /** Removes up to `limit` that are a day old; says how many. */
 export async function purgeIdempotencyKeys(db: Queryable, limit: number): Promise<number> {
   const { rowCount } = await db.query({
-    text: `DELETE FROM idempotency_keys WHERE (scope, key) IN (
+    // The condition stands twice: the outer one is of the row as it is once its lock is there, maybe used anew.
+    text: `DELETE FROM idempotency_keys WHERE created_at < now() - ${KEPT} AND (scope, key) IN (
       SELECT scope, key FROM idempotency_keys WHERE created_at < now() - ${KEPT} LIMIT $1)`,
     values: [limit],
   })
@@ -74,13 +76,14 @@ async function claim(transaction: Transaction, scope: string, key: string): Prom
 }
 
 async function find(transaction: Transaction, scope: string, key: string) {
-  const { rows } = await transaction.query<{ fingerprint: Buffer; answer: Answer }>({
+  const { rows } = await transaction.query<{ fingerprint: Buffer; answer: string }>({
     name: 'idempotency-find',
-    text: `SELECT fingerprint, answer FROM idempotency_keys
+    text: `SELECT fingerprint, answer::text FROM idempotency_keys
       WHERE scope = $1 AND key = $2 AND created_at > now() - ${KEPT}`,
     values: [scope, key],
   })
-  return rows[0]
+  // Sent again, its numbers are to have the digits that they had.
+  return rows[0] && { ...rows[0], answer: parseExactly(rows[0].answer) as Answer }
 }
 
 async function keep(

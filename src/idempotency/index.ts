@@ -1,2 +1,2 @@
 export { purgeIdempotencyKeys } from './idempotency-keys.ts'
-export { createWrite, IDEMPOTENCY_HEADER, type Write } from './write-routes.ts'
+export { conditional, createWrite, keyed, type Write } from './write-routes.ts'

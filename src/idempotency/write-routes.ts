@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Action, authorize, type Owned } from '../core/authorization.ts'
 import { validationError } from '../core/errors.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import { type Answer, runOnce } from './idempotency-keys.ts'
@@ -15,7 +16,7 @@ export type Write<Service> = (
   work: (service: Service) => Promise<Written>,
 ) => Promise<never>
 
-export const IDEMPOTENCY_HEADER = {
+const IDEMPOTENCY_HEADER = {
   'idempotency-key': {
     type: 'string',
     description:
@@ -23,14 +24,44 @@ export const IDEMPOTENCY_HEADER = {
   },
 } as const
 
-/** `direct` is the service on the database itself, `on` makes it on a transaction; `onCommit` follows the latter. */
+/** How the bodies of answers are kept: `show` makes what `hide` was given of what it made, both JSON. */
+export interface Keeping {
+  hide(body: unknown): unknown
+  show(kept: unknown): unknown
+}
+
+const asTheyAre: Keeping = { hide: (body) => body, show: (kept) => kept }
+
+/** What the schema of a route says that takes a key. */
+export const keyed = { headers: { type: 'object', properties: IDEMPOTENCY_HEADER } } as const
+
+/** The same of one that takes a precondition too. */
+export const conditional = {
+  headers: {
+    type: 'object',
+    properties: {
+      ...IDEMPOTENCY_HEADER,
+      'if-match': {
+        type: 'string',
+        description: 'ETag of the version to change; 412 if it is another by now',
+      },
+    },
+  },
+} as const
+
+/**
+ * `direct` is the service on the database itself, `on` makes it on a transaction; `onCommit` follows the
+ * latter. `actions` are what one must be allowed to do, at the time, to be given a kept answer.
+ */
 export function createWrite<Service>(deps: {
   db: Database
   direct: Service
   on: (transaction: Transaction) => Service
   onCommit: () => void
+  actions: readonly Action[]
+  keeping?: Keeping
 }): Write<Service> {
-  const { db, direct, on, onCommit } = deps
+  const { db, direct, on, onCommit, actions, keeping = asTheyAre } = deps
 
   return async (request, reply, work) => {
     const key = keyOf(request)
@@ -39,19 +70,27 @@ export function createWrite<Service>(deps: {
       written.committed?.()
       return send(reply, written)
     }
-    let committed: (() => void) | undefined
+    let written: Written | undefined
     const { answer, replayed } = await runOnce(db, writeOf(request, key), async (transaction) => {
-      const written = await work(on(transaction))
-      committed = written.committed
-      return written
+      written = await work(on(transaction))
+      return { ...written, body: keeping.hide(written.body) }
     })
-    if (replayed) reply.header('idempotency-replayed', 'true')
-    else {
-      onCommit()
-      committed?.()
+    if (replayed || !written) {
+      const body = keeping.show(answer.body)
+      // Whose key it is may have lost the role or, with another token, lack the scope that it was used with.
+      for (const action of actions) authorize(request.actor, action, ownedIn(body))
+      reply.header('idempotency-replayed', 'true')
+      return send(reply, { ...answer, body })
     }
-    return send(reply, answer)
+    onCommit()
+    written.committed?.()
+    return send(reply, written)
   }
+}
+
+/** The task that an answer shows. */
+function ownedIn(body: unknown): Owned | undefined {
+  return typeof body === 'object' && body !== null && 'user_id' in body ? (body as Owned) : undefined
 }
 
 function writeOf({ actor, method, url, body }: FastifyRequest, key: string) {

@@ -12,20 +12,20 @@ import {
   NameParams,
   RunListSchema,
   RunSchema,
+  StartedSchema,
 } from './import-schemas.ts'
 import type { Importer, ImportRun } from './importer.ts'
 import { listRuns } from './run-store.ts'
 import type { ImportRunner } from './runner.ts'
-import type { ImportSchedule } from './schedule.ts'
 
 export function importRoutes(deps: {
   db: Database
   runner: ImportRunner
   importers: Importer[]
-  /** Undefined while schedules are off, or not yet started. */
-  schedule: () => ImportSchedule | undefined
+  /** When the next run is due; undefined while none is booked. */
+  nextRun: (importer: Importer) => Promise<Date | undefined>
 }): FastifyPluginCallbackJsonSchemaToTs {
-  const { db, runner, importers, schedule } = deps
+  const { db, runner, importers, nextRun } = deps
 
   function named(name: string): Importer {
     const importer = importers.find((candidate) => candidate.name === name)
@@ -48,7 +48,7 @@ export function importRoutes(deps: {
   }
 
   async function describe(importer: Importer) {
-    const [[last], next] = await Promise.all([listRuns(db, importer.name, 1), schedule()?.nextRun(importer)])
+    const [[last], next] = await Promise.all([listRuns(db, importer.name, 1), nextRun(importer)])
     return {
       name: importer.name,
       source: importer.source,
@@ -128,6 +128,22 @@ export function importRoutes(deps: {
           tasks_skipped: finished.skipped_count,
           run_id: finished.run_id,
         }
+      },
+    )
+    app.post(
+      '/tasks/run',
+      {
+        schema: {
+          summary: 'Start the importer "currencies"',
+          description:
+            'Answers when the run has begun. While one is under way, that is the run of the answer.',
+          response: { 202: StartedSchema, ...problems(409) },
+        },
+      },
+      async ({ actor }, reply) => {
+        authorize(actor, 'import.run')
+        const run_id = await runner.start(named('currencies'))
+        return reply.code(202).send({ status: 'started', run_id })
       },
     )
     done()

@@ -94,6 +94,14 @@ export const GeneratedSchema: JSONSchema = {
   examples: [generated],
 }
 
+/** The answer of POST /tasks/run. */
+export const StartedSchema: JSONSchema = {
+  type: 'object',
+  required: ['status', 'run_id'],
+  properties: { status: { type: 'string', const: 'started' }, run_id: integer },
+  examples: [{ status: 'started', run_id: 1 }],
+}
+
 export const NameParams = {
   type: 'object',
   required: ['name'],

@@ -58,6 +58,15 @@ export async function findRun(db: Queryable, id: number): Promise<ImportRun> {
   return rows[0]!
 }
 
+/** The run that is under way; undefined when there is none. */
+export async function findRunning(db: Queryable, importer: string): Promise<number | undefined> {
+  const { rows } = await db.query<{ id: number }>({
+    text: `SELECT id FROM import_runs WHERE importer = $1 AND state = 'running' ORDER BY id DESC LIMIT 1`,
+    values: [importer],
+  })
+  return rows[0]?.id
+}
+
 /** The newest runs first. */
 export async function listRuns(db: Queryable, importer: string, limit: number): Promise<ImportRun[]> {
   const { rows } = await db.query<ImportRun & object>({

@@ -222,3 +222,23 @@ test('history of more than thirty days is dropped, but not a run of another impo
   expect((await runs()).map(({ run_id }) => run_id)).toEqual([kept!.run_id])
   expect(await listRuns(database.db, 'others', 10)).toHaveLength(1)
 })
+
+test('a run that is started goes on by itself; until it is over, every process names that one', async () => {
+  const [one, other] = [startProcess('one'), startProcess('other')]
+  const importer = new Gated()
+  const id = await one.runner.start(importer)
+  expect(await Promise.all([one, other].map(({ runner }) => runner.start(importer)))).toEqual([id, id])
+  expect(await listRuns(database.db, 'todos', 9)).toMatchObject([{ run_id: id, state: 'running' }])
+  importer.letGo()
+  const state = async () => (await listRuns(database.db, 'todos', 1))[0]!.state
+  await eventually(async () => (await state()) === 'succeeded', 'it is over')
+  // At once: the lock of the one before may not be free yet.
+  expect(await other.runner.start(importer)).toBe(id + 1)
+  expect(importer.most).toBe(1)
+})
+
+test('a run that cannot begin is an error of whoever started it', async () => {
+  const away = openDatabase({ connectionString: 'postgresql://127.0.0.1:1/none' }, () => {})
+  await using runner = createImportRunner({ db: away, log: logTo([]), onChange: () => {} })
+  await expect(runner.start(new Gated())).rejects.toThrow(/database is not available/)
+})

@@ -4,7 +4,7 @@ import { isLockTimeout } from '../database/sqlstate.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Importer, ImportRun, Trigger } from './importer.ts'
-import { beginRun, failRun, findRun, finishRun } from './run-store.ts'
+import { beginRun, failRun, findRun, findRunning, finishRun } from './run-store.ts'
 
 /** How long a run by hand waits for one that is under way. */
 const WAIT_MS = 30_000
@@ -13,9 +13,21 @@ export interface ImportRunner extends AsyncDisposable {
   /**
    * Runs an importer now and returns the finished run, also when it failed. Across all processes one
    * run of an importer happens at a time: a scheduled one that finds another under way is skipped
-   * (undefined), one by hand waits for it and then runs.
+   * (undefined), one by hand waits for it and then runs. `signal` ends it early, as failed.
    */
-  run(importer: Importer, trigger: Trigger): Promise<ImportRun | undefined>
+  run(importer: Importer, trigger: Trigger, signal?: AbortSignal): Promise<ImportRun | undefined>
+  /**
+   * Begins a run by hand and returns its id; the run goes on by itself. While one is under way, in
+   * whichever process, it begins none and returns the id of that one.
+   */
+  start(importer: Importer): Promise<number>
+}
+
+interface Begin {
+  /** Whether it waits for a run that is under way; else there is none. */
+  wait: boolean
+  /** Hears the id of the run, once it is recorded. */
+  begun?: (runId: number) => void
 }
 
 export function createImportRunner(deps: { db: Database; log: Logger; onChange: () => void }): ImportRunner {
@@ -24,21 +36,32 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
   /** The last run of each importer here. Those that wait for it hold no connection of the pool. */
   const running = new Map<string, Promise<unknown>>()
 
-  async function inTurn(before: Promise<unknown>, importer: Importer): Promise<ImportRun | undefined> {
+  async function inTurn(
+    before: Promise<unknown>,
+    importer: Importer,
+    signal: AbortSignal,
+  ): Promise<ImportRun | undefined> {
     const asked = Date.now()
     await before.catch(() => {})
     if (stopping.signal.aborted) throw new DomainError('unavailable', 'The server is stopping.')
+    signal.throwIfAborted()
     if (Date.now() - asked > WAIT_MS) throw underWay(importer.name)
-    return await run(importer, 'manual')
+    return await run(importer, 'manual', signal, { wait: true })
   }
 
-  async function run(importer: Importer, trigger: Trigger): Promise<ImportRun | undefined> {
+  async function run(
+    importer: Importer,
+    trigger: Trigger,
+    signal: AbortSignal,
+    { wait, begun }: Begin,
+  ): Promise<ImportRun | undefined> {
     await using session = await db.session()
-    if (!(await lock(session, importer.name, trigger))) return skipped(importer)
+    if (!(await lock(session, importer.name, wait))) return skipped(importer)
     const runId = await beginRun(db, importer.name, trigger)
+    begun?.(runId)
     const context = { importer: importer.name, runId }
     log.info(context, 'import started')
-    const finished = await attempt(importer, runId)
+    const finished = await attempt(importer, runId, signal)
     if (finished.state === 'failed') log.warn({ ...context, error: finished.error }, 'import failed')
     else log.info({ ...context, ...counted(finished) }, 'import completed')
     onChange()
@@ -49,9 +72,10 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
     log.info({ importer: name }, 'import skipped: another run is under way')
   }
 
-  async function attempt(importer: Importer, runId: number): Promise<ImportRun> {
+  async function attempt(importer: Importer, runId: number, signal: AbortSignal): Promise<ImportRun> {
     try {
-      const save = await importer.fetch(stopping.signal)
+      const save = await importer.fetch(signal)
+      signal.throwIfAborted()
       // The rows, the run's end and its event are one: all of them or none.
       return await db.transaction(async (transaction) => {
         const finished = await finishRun(transaction, runId, await save(transaction))
@@ -71,15 +95,37 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
     }
   }
 
+  /** The id of a run that begins and goes on by itself; undefined when one is under way and it does not wait. */
+  async function begin(importer: Importer, wait: boolean): Promise<number | undefined> {
+    const { promise, resolve } = Promise.withResolvers<number>()
+    const current = remembered(importer, run(importer, 'manual', stopping.signal, { wait, begun: resolve }))
+    current.catch((error) =>
+      log.warn({ importer: importer.name }, `import could not run: ${errorText(error)}`),
+    )
+    return await Promise.race([promise, current.then((finished) => finished?.run_id)])
+  }
+
+  function remembered<T>({ name }: Importer, current: Promise<T>): Promise<T> {
+    running.set(name, current)
+    return current.finally(() => {
+      if (running.get(name) === current) running.delete(name)
+    })
+  }
+
   return {
-    async run(importer, trigger) {
+    async run(importer, trigger, asked) {
+      const signal = asked ? AbortSignal.any([stopping.signal, asked]) : stopping.signal
       const before = running.get(importer.name)
       if (before && trigger === 'schedule') return skipped(importer)
-      const current = before ? inTurn(before, importer) : run(importer, trigger)
-      running.set(importer.name, current)
-      return await current.finally(() => {
-        if (running.get(importer.name) === current) running.delete(importer.name)
-      })
+      const current = before
+        ? inTurn(before, importer, signal)
+        : run(importer, trigger, signal, { wait: trigger === 'manual' })
+      return await remembered(importer, current)
+    },
+    async start(importer) {
+      const id = running.has(importer.name) ? undefined : await begin(importer, false)
+      // One that is neither begun nor recorded is about to be, or has just ended.
+      return id ?? (await findRunning(db, importer.name)) ?? (await begin(importer, true))!
     },
     async [Symbol.asyncDispose]() {
       stopping.abort()
@@ -89,9 +135,9 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
 }
 
 // A session lock: it ends with its connection, so a killed process never leaves it behind.
-async function lock(session: Session, name: string, trigger: Trigger): Promise<boolean> {
+async function lock(session: Session, name: string, wait: boolean): Promise<boolean> {
   const key = "hashtext('taskwire import'), hashtext($1)"
-  if (trigger === 'schedule') {
+  if (!wait) {
     const { rows } = await session.query<{ got: boolean }>({
       text: `SELECT pg_try_advisory_lock(${key}) AS got`,
       values: [name],

@@ -6,7 +6,7 @@ import { logTo } from '../../test/support/log.ts'
 import { startBoss } from '../jobs/boss.ts'
 import type { Importer } from './importer.ts'
 import { createImportRunner, type ImportRunner } from './runner.ts'
-import { type ImportSchedule, startImportSchedule } from './schedule.ts'
+import { nextRun, startImportSchedule } from './schedule.ts'
 
 const log = logTo([])
 let database: TestDatabase
@@ -31,13 +31,16 @@ beforeEach(async () => {
 })
 afterEach(() => stack.disposeAsync())
 
+let current: PgBoss
+
 async function boss(): Promise<PgBoss> {
   const started = await startBoss({ connectionString: database.url }, log)
   stack.defer(() => started.stop({ graceful: true, timeout: 2_000, close: true }))
+  current = started
   return started
 }
 
-async function schedule(runner?: Pick<ImportRunner, 'run'>): Promise<ImportSchedule> {
+async function schedule(runner?: Pick<ImportRunner, 'run'>): Promise<AsyncDisposable> {
   const own = stack.use(createImportRunner({ db: database.db, log, onChange: () => {} }))
   const started = await startImportSchedule({
     boss: await boss(),
@@ -79,12 +82,12 @@ async function makeDue(seconds = 0): Promise<Job> {
 }
 
 test('one run at start, then one each interval, on the grid of the first', async () => {
-  const { nextRun } = await schedule()
+  await schedule()
   const next = await booked()
   expect(fetched).toBe(1)
   const [first] = await jobs()
   expect(next.due - first!.due).toBeCloseTo(60, 1)
-  expect((await nextRun(importer))!.getTime() / 1000).toBeCloseTo(next.due, 2)
+  expect((await nextRun(current, importer))!.getTime() / 1000).toBeCloseTo(next.due, 2)
 
   // Late by less than an interval: the one after it is on the grid all the same, not later by as much.
   const second = await makeDue(7)
@@ -122,23 +125,23 @@ test('a new start runs at once and books with the new interval', async () => {
   const old = await booked()
   await first[Symbol.asyncDispose]()
   importer.intervalSeconds = 5
-  const again = await schedule()
+  await schedule()
   const next = await booked(2)
   expect(fetched).toBe(2)
   expect(next.id).not.toBe(old.id)
-  expect((await again.nextRun(importer))!.getTime() - Date.now()).toBeLessThanOrEqual(5_000)
+  expect((await nextRun(current, importer))!.getTime() - Date.now()).toBeLessThanOrEqual(5_000)
   expect(await waiting()).toHaveLength(1)
 })
 
 test('a successor that is missing is booked again', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   stack.defer(() => void vi.useRealTimers())
-  const { nextRun } = await schedule()
+  await schedule()
   await booked()
   await database.rows(`DELETE FROM pgboss.job WHERE name = 'import-todos'`)
-  expect(await nextRun(importer)).toBeUndefined()
+  expect(await nextRun(current, importer)).toBeUndefined()
   vi.advanceTimersByTime(60_000)
-  const next = await eventually(() => nextRun(importer), 'it is booked again')
+  const next = await eventually(() => nextRun(current, importer), 'it is booked again')
   expect(next.getTime() - Date.now()).toBeGreaterThan(50_000)
   vi.advanceTimersByTime(180_000)
   await eventually(async () => (await waiting()).length === 1, 'and only once')

@@ -9,11 +9,6 @@ const CHECK_MS = 60_000
 /** A run is bounded to far less; past this pg-boss gives its job up. */
 const EXPIRE_SECONDS = 300
 
-export interface ImportSchedule extends AsyncDisposable {
-  /** When the next run is due; undefined while none is booked. */
-  nextRun(importer: Importer): Promise<Date | undefined>
-}
-
 /**
  * Books the runs of the importers: one at start, then one each interval. Cron is minute-grained, so
  * an interval is a job of which only one can wait (the queue's policy, across all processes) and
@@ -24,7 +19,7 @@ export async function startImportSchedule(deps: {
   runner: ImportRunner
   importers: Importer[]
   log: Logger
-}): Promise<ImportSchedule> {
+}): Promise<AsyncDisposable> {
   const { boss, runner, importers, log } = deps
   const book = (importer: Importer, startAfter: number | Date) =>
     boss.send(queueOf(importer), {}, { startAfter })
@@ -59,15 +54,19 @@ export async function startImportSchedule(deps: {
   }, CHECK_MS).unref()
 
   return {
-    async nextRun(importer) {
-      const [job] = await boss.findJobs(queueOf(importer), { queued: true })
-      return job?.startAfter
-    },
     async [Symbol.asyncDispose]() {
       clearInterval(check)
       await Promise.all(importers.map((importer) => boss.offWork(queueOf(importer), { wait: false })))
     },
   }
+}
+
+/** When the next run is due, whichever process has booked it; undefined while none is. */
+export async function nextRun(boss: PgBoss, importer: Importer): Promise<Date | undefined> {
+  const queue = queueOf(importer)
+  if (!(await boss.getQueue(queue))) return undefined
+  const [job] = await boss.findJobs(queue, { queued: true })
+  return job?.startAfter
 }
 
 function queueOf(importer: Importer): string {

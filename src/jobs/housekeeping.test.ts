@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { eventually } from '../../test/support/eventually.ts'
+import { waitsForALock } from '../../test/support/locks.ts'
 import { logTo } from '../../test/support/log.ts'
 import { operator } from '../core/actor.ts'
 import { purgeEvents } from '../events/outbox.ts'
@@ -85,4 +86,19 @@ test('it is booked for each hour', async () => {
   expect(await database.rows('SELECT name, cron FROM pgboss.schedule')).toEqual([
     { name: 'housekeeping', cron: '17 * * * *' },
   ])
+})
+
+test('a task that is restored at the moment of its purge stays', async () => {
+  const tasks = createTaskService(database.db)
+  const { id } = await tasks.create(operator, { title: 'Back in time' })
+  await tasks.remove(operator, id)
+  await database.rows(`UPDATE tasks SET deleted_at = now() - interval '31 days' WHERE id = $1`, [id])
+  let purging: Promise<number> | undefined
+  await database.db.transaction(async (transaction) => {
+    await createTaskService(transaction).restore(operator, id)
+    purging = purgeTrash(database.db, 30, 5000)
+    await waitsForALock(database)
+  })
+  expect(await purging).toBe(0)
+  expect((await tasks.get(operator, id)).title).toBe('Back in time')
 })

@@ -21,17 +21,26 @@ export interface Log extends AsyncDisposable {
 /** Lines are written when so many bytes wait or a second has passed, which keeps logging off the hot path. */
 const BUFFER_BYTES = 8 * 1024
 const FLUSH_MS = 1000
+/** A pipe takes so many bytes as a whole (PIPE_BUF of POSIX is 512 at least, 4096 on Linux). */
+const WHOLE_BYTES = 4096
 /** What cannot be written beyond this is dropped. */
 const MAX_WAITING_BYTES = 1024 * 1024
 
 /**
  * Logs JSON lines to stdout (readable text on a terminal) and to `file`, unless that is `off`.
- * Disposing it writes what is still buffered.
+ * Disposing it writes what is still buffered. `shared`: other processes write to the same places, so
+ * lines are written whole.
  */
-export async function openLog(options: { level: string; file: string }): Promise<Log> {
+export async function openLog(options: { level: string; file: string; shared?: boolean }): Promise<Log> {
   const files: ReturnType<typeof destination>[] = []
   const open = (dest: number) => {
-    const stream = destination({ dest, sync: false, minLength: BUFFER_BYTES, maxLength: MAX_WAITING_BYTES })
+    const stream = destination({
+      dest,
+      sync: false,
+      minLength: options.shared ? WHOLE_BYTES / 2 : BUFFER_BYTES,
+      maxLength: MAX_WAITING_BYTES,
+      ...(options.shared && { maxWrite: WHOLE_BYTES }),
+    })
     stream.on('error', () => {}) // A full disk costs lines of the log, not the server.
     files.push(stream)
     return stream

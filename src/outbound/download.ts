@@ -1,8 +1,7 @@
 import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
-import { Agent, type Dispatcher, request } from 'undici'
 import { errorText } from '../core/errors.ts'
-import { AddressRefused, guardedLookup, type Reach, reachOf } from './address.ts'
+import { type Reach, reachOf } from './address.ts'
+import { readBody, send } from './send.ts'
 
 export interface DownloadOptions {
   /** For all of it: every redirect and the whole body. */
@@ -13,9 +12,6 @@ export interface DownloadOptions {
   signal?: AbortSignal
 }
 
-const MAX_REDIRECTS = 5
-const REDIRECTS = new Set([301, 302, 303, 307, 308])
-
 /**
  * GETs a URL that the operator configured and returns its body. Redirects are followed to public
  * http(s) addresses only; where the configured URL itself is private, to private ones too. Throws an
@@ -25,55 +21,25 @@ export async function download(url: string, options: DownloadOptions): Promise<B
   const timeout = AbortSignal.timeout(options.timeoutMs)
   const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout
   try {
-    return await follow(new URL(url), options, signal)
+    return await get(new URL(url), options, signal)
   } catch (error) {
     if (timeout.aborted) throw new Error(`no complete answer within ${options.timeoutMs / 1000} s`)
     throw error
   }
 }
 
-async function follow(start: URL, options: DownloadOptions, signal: AbortSignal): Promise<Buffer> {
-  const isPrivate = (await reachOfHost(start, signal)) === 'private'
+async function get(url: URL, options: DownloadOptions, signal: AbortSignal): Promise<Buffer> {
+  const isPrivate = (await reachOfHost(url, signal)) === 'private'
   const allowed = (reach: Reach) => reach === 'public' || (isPrivate && reach === 'private')
-  const anywhere = new Agent()
-  const guarded = new Agent({ connect: { lookup: guardedLookup(allowed) } })
-  try {
-    let url = start
-    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      if (hop > 0) checkHop(url, allowed)
-      const answer = await request(url, {
-        dispatcher: hop === 0 ? anywhere : guarded,
-        signal,
-        headers: {
-          accept: options.accept,
-          'user-agent': 'taskwire',
-          // Credentials are for the configured origin only.
-          ...(url.origin === start.origin && basicAuthorization(start)),
-        },
-      })
-      if (!REDIRECTS.has(answer.statusCode)) return await bodyOf(answer, options.maxBytes)
-      answer.body.on('error', () => {}).destroy()
-      url = redirectTarget(answer, url)
-    }
-    throw new Error(`more than ${MAX_REDIRECTS} redirects`)
-  } finally {
-    await Promise.all([anywhere.destroy(), guarded.destroy()])
-  }
-}
-
-function redirectTarget({ headers, statusCode }: Dispatcher.ResponseData, from: URL): URL {
-  const location = [headers.location].flat()[0]
-  if (location === undefined || !URL.canParse(location, from))
-    throw new Error(`status ${statusCode} without a usable Location`)
-  return new URL(location, from)
-}
-
-// An address given as such is not looked up, so it is checked here.
-function checkHop(url: URL, allowed: (reach: Reach) => boolean): void {
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new Error(`redirected to ${url.protocol}, which is not http(s)`)
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host) && !allowed(reachOf(host))) throw new AddressRefused(host, host)
+  const headers = { accept: options.accept, 'user-agent': 'taskwire' }
+  return send(
+    { method: 'GET', url, headers },
+    { signal, reach: (_url, hop) => (hop === 0 ? undefined : allowed) },
+    async (answer) => {
+      if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode} instead of 200`)
+      return readBody(answer, options.maxBytes)
+    },
+  )
 }
 
 async function reachOfHost({ hostname }: URL, signal: AbortSignal): Promise<Reach> {
@@ -88,31 +54,5 @@ async function reachOfHost({ hostname }: URL, signal: AbortSignal): Promise<Reac
     throw new Error(`${host} cannot be found: ${errorText(error)}`)
   } finally {
     signal.removeEventListener('abort', onAbort)
-  }
-}
-
-function basicAuthorization({ username, password }: URL): { authorization?: string } {
-  if (username === '' && password === '') return {}
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` }
-}
-
-async function bodyOf(
-  { statusCode, headers, body }: Dispatcher.ResponseData,
-  maxBytes: number,
-): Promise<Buffer> {
-  try {
-    if (statusCode !== 200) throw new Error(`status ${statusCode} instead of 200`)
-    if (Number(headers['content-length'] ?? 0) > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of body) {
-      size += chunk.length
-      if (size > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks)
-  } finally {
-    body.on('error', () => {}).destroy()
   }
 }

@@ -19,3 +19,6 @@ export interface Window {
   /** What its keys begin with, without a colon at the end. */
   keyPrefix: string
 }
+
+/** Makes the counter of a window, where no Redis counts. */
+export type CounterFactory = (window: Window) => Counter

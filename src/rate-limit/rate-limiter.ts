@@ -1,6 +1,6 @@
 import type { Logger } from '../logging/logger.ts'
 import type { Redis } from '../redis/redis.ts'
-import type { Count } from './counter.ts'
+import type { Count, CounterFactory } from './counter.ts'
 import { insuredCounter } from './insured-counter.ts'
 import { memoryCounter } from './memory-counter.ts'
 import { redisCounter } from './redis-counter.ts'
@@ -38,10 +38,12 @@ export function createRateLimiter(options: {
   redis?: Redis | undefined
   log: Logger
   prefix?: string
+  /** Counts where Redis does not; in this process, if it is not given. */
+  counters?: CounterFactory
 }): RateLimiter {
-  const { name, points, seconds, redis, log, prefix = 'taskwire' } = options
+  const { name, points, seconds, redis, log, prefix = 'taskwire', counters = memoryCounter } = options
   const window = { points, seconds, keyPrefix: `${prefix}:limit:${name}` }
-  const own = memoryCounter(window)
+  const own = counters(window)
   const counter = redis ? insuredCounter({ redis, shared: redisCounter(redis, window), own, log }) : own
 
   const verdict = ({ consumedPoints, msBeforeNext }: Count, wanted: number): Verdict => ({

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import {
   ask,
   databaseText,
-  emptyDatabase,
+  databaseWithPassword,
   found,
   keep,
   openSocket,
@@ -41,7 +41,7 @@ function settings() {
 }
 
 test('no secret is in a log, in the database, in Redis or in the answer to a mistake', async () => {
-  const database = await emptyDatabase()
+  const database = await databaseWithPassword()
   await using claimed = redisUrl ? await claimRedisDatabase() : undefined
   const REDIS_URL = claimed && (await redisUser(claimed.url))
   const server = await startServer({
@@ -190,7 +190,7 @@ test('no secret is in a log, in the database, in Redis or in the answer to a mis
 })
 
 test('nor are those of the first admin’s settings, nor does the command that prints the settings tell any', async () => {
-  const database = await emptyDatabase()
+  const database = await databaseWithPassword()
   const ADMIN_PASSWORD = secret('ADMIN_PASSWORD')
   const all = { ...settings(), DATABASE_URL: database.url, ADMIN_USERNAME: 'canary.chief', ADMIN_PASSWORD }
   const server = await startServer(all)

@@ -11,7 +11,7 @@ import { type Server, startServer, stop } from '../support/server.ts'
 
 /**
  * The requests of document E as they are printed there; only host, port, ids and tokens differ. Its analytics,
- * the content of its weather, its attachments and its filters by user and date come with a later issue and are left out.
+ * the content of its weather and its filters by user and date come with a later issue and are left out.
  */
 
 const PASSWORD = 'correct horse battery'
@@ -143,6 +143,8 @@ test.each(stores)('the whole tour of document E, %s', async (_store, withRedis) 
   expect(await titles('?sort=id', user2.access_token)).toEqual({ titles: fives.toReversed(), total: '5' })
   expect(await titles('?status=todo', token)).toEqual({ titles: [], total: '0' })
 
+  await attachFile(server, path, { owner: token, admin: admin.access_token, other: user2.access_token })
+
   expect((await call(server, 'DELETE', path, admin.access_token)).status).toBe(204)
   expect((await call(server, 'GET', path, token)).status).toBe(404)
 
@@ -182,6 +184,41 @@ test.each(stores)('the whole tour of document E, %s', async (_store, withRedis) 
       expect(log).toContainEqual(expect.objectContaining({ msg, user, time: expect.anything() }))
   for (const secret of [PASSWORD, token, admin.refresh_token]) expect(file).not.toContain(secret)
 })
+
+/** File attachments for tasks: an optional feature, of which the document prints no request. */
+async function attachFile(
+  server: Server,
+  path: string,
+  { owner, admin, other }: { owner: string; admin: string; other: string },
+): Promise<void> {
+  const report = new FormData()
+  report.append('file', new Blob(['Monthly data']), 'report.txt')
+  const send = async (token: string) => {
+    const request = { method: 'POST', headers: bearer(token), body: report }
+    const answer = await fetch(`${server.url}${path}/attachments`, request)
+    return { status: answer.status, body: JSON.parse(await answer.text()) }
+  }
+  const { status, body: attachment } = await send(owner)
+  const told = { name: 'report.txt', size: 12, content_type: 'text/plain; charset=utf-8' }
+  expect([status, attachment]).toEqual([201, expect.objectContaining(told)])
+  const list = `${path}/attachments`
+  const file = `${list}/${attachment.id}`
+  for (const token of [owner, admin]) {
+    expect((await call(server, 'GET', list, token)).body).toEqual([attachment])
+    expect(await call(server, 'GET', file, token)).toMatchObject({ status: 200, body: 'Monthly data' })
+  }
+  expect((await send(other)).status).toBe(403)
+  for (const [method, address] of [
+    ['GET', list],
+    ['GET', file],
+    ['DELETE', file],
+  ] as const) {
+    expect((await call(server, method, address, other)).status).toBe(403)
+    expect((await call(server, method, address)).status).toBe(401)
+  }
+  expect((await call(server, 'DELETE', file, owner)).status).toBe(204)
+  expect((await call(server, 'GET', file, owner)).status).toBe(404)
+}
 
 test.each(stores)('100 requests a minute of each user, and 429 for more, %s', async (_store, withRedis) => {
   await using database = await createTestDatabase()

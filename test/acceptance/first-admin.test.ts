@@ -1,6 +1,6 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { emptyDatabase } from '../support/canary.ts'
+import { emptyDatabase } from '../support/empty-database.ts'
 import { eventually } from '../support/eventually.ts'
 import { launch, type Program, type Server, startServer, stop } from '../support/server.ts'
 
@@ -12,7 +12,7 @@ const HALF_AN_HOUR = 30 * 60
 type Settings = Record<string, string>
 
 async function settings(more: Settings = {}): Promise<Settings> {
-  const { url } = await emptyDatabase()
+  const url = await emptyDatabase()
   return { DATABASE_URL: url, SECRET_KEY, AUTH_MODE: 'required', ...more }
 }
 

@@ -37,6 +37,11 @@ test('the import fills 200 tasks at start, stays at 200, and outlives its upstre
   const runs = async () => (await (await get('/importers/todos/runs')).json()) as Run[]
 
   await eventually(async () => (await runs())[0]?.state === 'succeeded', 'the first run is done')
+  const rates = async () => (await (await get('/importers/currencies/runs')).json()) as Run[]
+  await eventually(
+    async () => (await rates())[0]?.state === 'failed',
+    'the run of the other importer is over',
+  )
   expect(await runs()).toMatchObject([
     { trigger: 'schedule', created_count: 200, updated_count: 0, error: null },
   ])

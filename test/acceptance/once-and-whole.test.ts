@@ -1,146 +1,25 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { WebSocket } from 'ws'
 import { eventually } from '../support/eventually.ts'
 import { descendants, kill } from '../support/processes.ts'
 import { connectTo, startServer, stop, temporaryFolder } from '../support/server.ts'
+import { SocketFollower, SourceFollower } from '../support/storm/followers.ts'
+import { PatientWriters } from '../support/storm/patient-writers.ts'
 
 const ROUNDS = 10
 const WRITERS = 5
-const RETRY_MS = 10
 
 /** Where the server is now; it comes back on another port. */
 const place = { url: '' }
-
-/** Writes with a key each and, without an answer, again with the same one, until there is an answer. */
-class PatientWriters {
-  readonly answered = new Map<string, number>()
-  retries = 0
-  #running = true
-  readonly #loops: Promise<void>[]
-
-  constructor(count: number) {
-    this.#loops = Array.from({ length: count }, (_, writer) => this.#loop(writer))
-  }
-
-  /** Ends when each has an answer to its last write. */
-  async stop(): Promise<void> {
-    this.#running = false
-    await Promise.all(this.#loops)
-  }
-
-  async #loop(writer: number): Promise<void> {
-    for (let i = 0; this.#running; i++) {
-      const title = `${writer}-${i}`
-      this.answered.set(title, await this.#insist(title))
-    }
-  }
-
-  async #insist(title: string): Promise<number> {
-    for (;;) {
-      try {
-        const response = await fetch(`${place.url}/tasks`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', 'idempotency-key': title },
-          body: JSON.stringify({ title }),
-        })
-        const body = (await response.json()) as { id: number }
-        if (response.status === 201) return body.id
-        if (response.status !== 409 && response.status !== 503) throw new Error(`answered ${response.status}`)
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error
-      }
-      this.retries++
-      await delay(RETRY_MS)
-    }
-  }
-}
-
-/** A reader that comes back with the id of its last event whenever it must. */
-abstract class Follower {
-  readonly ids: number[] = []
-  readonly problems: string[] = []
-  #running = true
-  #last: string
-  readonly #following: Promise<void>
-
-  constructor(start: string) {
-    this.#last = start
-    this.#following = this.#follow()
-  }
-
-  async stop(): Promise<void> {
-    this.#running = false
-    this.hangUp()
-    await this.#following
-  }
-
-  protected abstract listen(after: string, heard: (text: string) => void): Promise<void>
-  protected abstract hangUp(): void
-
-  async #follow(): Promise<void> {
-    while (this.#running) {
-      await this.listen(this.#last, (text) => {
-        const { id, type, data } = JSON.parse(text)
-        if (type === 'resumed') {
-          if (!data.recovered || data.after !== this.#last) this.problems.push(text)
-        } else {
-          this.ids.push(Number(id))
-          this.#last = id
-        }
-      }).catch(() => {})
-      await delay(RETRY_MS)
-    }
-  }
-}
-
-class SocketFollower extends Follower {
-  #socket: WebSocket | undefined
-
-  protected override listen(after: string, heard: (text: string) => void): Promise<void> {
-    return new Promise((resolve) => {
-      const socket = new WebSocket(`${place.url.replace('http', 'ws')}/ws?after=${after}`)
-      this.#socket = socket
-      socket.on('message', (data) => heard(String(data)))
-      socket.on('error', () => {})
-      socket.on('close', () => resolve())
-    })
-  }
-
-  protected override hangUp(): void {
-    this.#socket?.terminate()
-  }
-}
-
-class SourceFollower extends Follower {
-  #controller = new AbortController()
-
-  protected override async listen(after: string, heard: (text: string) => void): Promise<void> {
-    this.#controller = new AbortController()
-    const headers = { accept: 'text/event-stream', 'last-event-id': after }
-    const response = await fetch(`${place.url}/events`, { headers, signal: this.#controller.signal })
-    let text = ''
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-      const messages = (text + chunk).split('\n\n')
-      text = messages.pop()!
-      for (const message of messages) {
-        const data = /^data: (.*)$/m.exec(message)?.[1]
-        if (data !== undefined) heard(data)
-      }
-    }
-  }
-
-  protected override hangUp(): void {
-    this.#controller.abort()
-  }
-}
 
 test(`kill -9, ${ROUNDS} times: each write with a key is done once, and who resumes has each event once`, async () => {
   const dataDir = temporaryFolder()
   let server = await startServer({}, dataDir)
   place.url = server.url
-  const writers = new PatientWriters(WRITERS)
-  const followers = [new SocketFollower('0'), new SourceFollower('0')]
+  const writers = new PatientWriters(WRITERS, () => place.url)
+  const followers = [
+    new SocketFollower(() => place.url, { after: '0' }),
+    new SourceFollower(() => place.url, { after: '0' }),
+  ]
   for (let round = 0; round < ROUNDS; round++) {
     const target = writers.answered.size + 40 + round * 15
     await eventually(() => writers.answered.size >= target, 'the writers write', 30_000)

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import pg from 'pg'
-import { expect, inject, onTestFinished, test } from 'vitest'
-import { withDatabase } from '../support/database-url.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { connect, emptyDatabase } from '../support/empty-database.ts'
 import { eventually } from '../support/eventually.ts'
 import { audit, wronglyShown, wronglyTold } from '../support/ledger.ts'
 import { listen } from '../support/listener.ts'
@@ -10,25 +8,6 @@ import { startUpstream } from '../support/upstream.ts'
 import { Writers } from '../support/writers.ts'
 
 const INTERVAL = 5
-
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url })
-  client.on('error', () => {})
-  await client.connect()
-  return client
-}
-
-/** An empty database on the server of this test run; as with a new DATABASE_URL, the first start migrates it. */
-async function emptyDatabase(): Promise<string> {
-  const admin = await connect(inject('adminUrl'))
-  const name = `taskwire_acceptance_${randomBytes(6).toString('hex')}`
-  await admin.query(`CREATE DATABASE ${name}`)
-  onTestFinished(async () => {
-    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-    await admin.end()
-  })
-  return withDatabase(inject('adminUrl'), name)
-}
 
 interface Run {
   state: string

@@ -34,11 +34,14 @@ test('a page of a listed origin may send what the API takes', async () => {
   ])
   expect(names(headers['access-control-allow-headers'])).toEqual([
     'authorization',
+    'content-digest',
     'content-type',
     'idempotency-key',
     'if-match',
     'if-none-match',
+    'if-range',
     'last-event-id',
+    'range',
     'x-request-id',
   ])
   expect(Number(headers['access-control-max-age'])).toBeGreaterThan(0)
@@ -50,11 +53,15 @@ test.each(['/tasks', '/tasks/999', '/nowhere', '/tasks?limit=x'])(
     const { headers } = await raw(app, 'GET', path, { origin })
     expect(headers['access-control-allow-origin']).toBe(origin)
     expect(names(headers['access-control-expose-headers'])).toEqual([
+      'accept-ranges',
+      'content-disposition',
+      'content-range',
       'etag',
       'link',
       'location',
       'ratelimit',
       'ratelimit-policy',
+      'repr-digest',
       'retry-after',
       'x-request-id',
       'x-total-count',

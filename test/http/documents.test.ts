@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../support/app.ts'
+import { jobIs } from '../support/jobs.ts'
 
 interface Schema {
   $ref?: string
@@ -78,6 +79,10 @@ describe('the OpenAPI document', () => {
         'PUT /tasks/{id}',
         'DELETE /tasks/{id}',
         'POST /tasks/{id}/restore',
+        'POST /tasks/{id}/retry',
+        'POST /tasks/{id}/cancel',
+        'GET /tasks/{id}/runs',
+        'GET /queue',
         'POST /task-generator/run',
         'GET /importers',
         'POST /importers/{name}/run',
@@ -153,7 +158,7 @@ describe('the OpenAPI document', () => {
       // Those of accounts need one another's answers: openapi-auth.test.ts.
       if (/^\/(auth|users)\b/.test(path)) continue
       for (const example of examplesOf(requestBody?.content['application/json'] ?? {})) {
-        const answer = await app.send(method, path.replace('{id}', '1'), example)
+        const answer = await app.send(method, path.replace('{id}', '1').replace('{key}', 'USD'), example)
         expect([name, answer.status]).toEqual([name, method === 'POST' ? 201 : 200])
       }
     }
@@ -180,9 +185,13 @@ describe('the OpenAPI document', () => {
   test('an answer has exactly the fields that the document promises', async () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false })
     await app.send('POST', '/tasks', { title: 'x' })
+    const executable = await app.fetch('/tasks', { method: 'POST' })
+    await jobIs(app, executable.body.id, 'succeeded')
     const answers = {
       '/tasks': '/tasks',
       '/tasks/{id}': '/tasks/1',
+      '/tasks/{id}/runs': `/tasks/${executable.body.id}/runs`,
+      '/queue': '/queue',
       '/importers': '/importers',
       '/health': '/health',
       '/health/ready': '/health/ready',

@@ -73,6 +73,21 @@ test('GET /events tells what happens, as Server-Sent Events with ids', async () 
   await source.close()
 })
 
+test('who is cut off before the first event knows where to go on', async () => {
+  const before = await lastId()
+  const response = await fetch(`${app.url}/events`)
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  const first = (await reader.read()).value!
+  await reader.cancel()
+  const [, id] = /^id: (\d+)\n\n$/.exec(first)!
+  expect(Number(id)).toBeLessThanOrEqual(before)
+  await create('unheard')
+  const source = await listen('/events', { 'last-event-id': id! })
+  await eventually(() => source.titles().includes('unheard'), 'the event')
+  expect(source.messages[0]!.data.data).toEqual({ after: id, recovered: true })
+  await source.close()
+})
+
 test.each(['header', 'query'])('what was missed comes first, by %s', async (way) => {
   await create('before')
   const after = String(await lastId())
@@ -206,7 +221,9 @@ test('users get their own events, live, resumed and in pages; a stream ends with
 test('a shutdown ends the streams at once', async () => {
   const other = await startTestApp()
   const response = await fetch(`${other.url}/events`)
-  const reading = response.body!.pipeThrough(new TextDecoderStream()).getReader().read()
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  expect((await reader.read()).value).toMatch(/^id: /)
+  const reading = reader.read()
   await other[Symbol.asyncDispose]()
   expect((await reading).done).toBe(true)
 })

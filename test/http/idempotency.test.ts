@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { purgeIdempotencyKeys } from '../../src/idempotency/index.ts'
+import { bearer, login, register, registerAdmin } from '../support/accounts.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
+import { waitsForALock } from '../support/locks.ts'
+import { expectProblem } from '../support/problem.ts'
 
 let app: TestApp
 beforeAll(async () => {
@@ -163,4 +167,45 @@ test('the keys of two users do not meet, and a key does not open what its user m
   const b = await closed.send('POST', '/tasks', { title: 'same' }, boris)
   expect([a.status, b.status]).toEqual([201, 201])
   expect(a.body.id).not.toBe(b.body.id)
+})
+
+test('a replay asks anew who may write: neither a token that only reads nor a former admin gets it', async () => {
+  await using closed = await startTestApp({ AUTH_MODE: 'required' })
+  const owner = await register(closed, 'olga')
+  const { body: task } = await closed.send('POST', '/tasks', { title: 'x' }, bearer(owner.access_token))
+  const admin = await registerAdmin(closed, 'admin')
+  const key = { 'idempotency-key': 'once' }
+  const patch = (token: string) =>
+    closed.send('PATCH', `/tasks/${task.id}`, { title: 'secret' }, { ...bearer(token), ...key })
+  expect((await patch(admin.access_token)).status).toBe(200)
+
+  const scopes = { name: 'reader', scopes: ['read'] }
+  const reader = await closed.send('POST', '/auth/tokens', scopes, bearer(admin.access_token))
+  expectProblem(await patch(reader.body.token), 403)
+
+  await closed.database.rows("UPDATE users SET role = 'user' WHERE username = 'admin'")
+  const demoted = await login(closed, 'admin')
+  const refused = await patch(demoted.access_token)
+  expectProblem(refused, 403)
+  expect(JSON.stringify(refused.body)).not.toContain('secret')
+})
+
+test('a key that is used again while the old answer is purged keeps the new one', async () => {
+  const key = freshKey()
+  await post(key, { title: 'long ago' })
+  await app.database.rows(
+    `UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key = $1`,
+    [key],
+  )
+  await using session = await app.database.db.session()
+  await session.query({ text: 'BEGIN' })
+  await session.query({
+    text: "UPDATE idempotency_keys SET created_at = now(), answer = '{}' WHERE key = $1",
+    values: [key],
+  })
+  const purging = purgeIdempotencyKeys(app.database.db, 5000)
+  await waitsForALock(app.database)
+  await session.query({ text: 'COMMIT' })
+  await purging
+  expect(await count(`idempotency_keys WHERE key = '${key}'`)).toBe(1)
 })

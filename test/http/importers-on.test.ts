@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { startTestApp } from '../support/app.ts'
+import { cbrFixture, cbrXml, sendXml } from '../support/cbr.ts'
 import { eventually } from '../support/eventually.ts'
 import { startUpstream } from '../support/upstream.ts'
 
@@ -39,6 +40,32 @@ test('a stop in the middle of a scheduled run is quick, and leaves the run close
   const started = performance.now()
   await app[Symbol.asyncDispose]()
   expect(performance.now() - started).toBeLessThan(8_000)
-  expect(app.logged.find(({ msg }) => msg === 'import failed')).toMatchObject({ error: 'the server stopped' })
+  expect(app.logged.filter(({ msg }) => msg === 'import failed')).toContainEqual(
+    expect.objectContaining({ importer: 'todos', error: 'the server stopped' }),
+  )
   expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
 })
+
+test('official rates are imported at start too, and the days before are filled in', async () => {
+  await using upstream = await startUpstream()
+  const asked: (string | null)[] = []
+  const listener = sendXml((day) => {
+    asked.push(day)
+    return day ? cbrXml(day.replaceAll('/', '.'), [{ code: 'USD', value: '80' }]) : cbrFixture
+  })
+  upstream.answer(listener)
+  await using app = await startTestApp({
+    IMPORTS: 'on',
+    TODO_SOURCE_URL: 'http://127.0.0.1:1/todos',
+    CBR_URL: upstream.url,
+    CURRENCY_BACKFILL_DAYS: '2',
+  })
+  await eventually(async () => (await app.fetch('/currencies')).body.length === 5, 'the first import')
+  await eventually(() => asked.length === 3, 'two more days', 30_000)
+  await eventually(
+    async () => (await app.fetch('/currencies/USD/history')).body.length === 3,
+    'they are in the history',
+  )
+  expect(asked[0]).toBeNull()
+  expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
+}, 60_000)

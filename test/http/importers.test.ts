@@ -9,7 +9,7 @@ let app: TestApp
 let upstream: Upstream
 beforeAll(async () => {
   upstream = await startUpstream()
-  const url = upstream.url.replace('http://', 'http://reader:secret@')
+  const url = upstream.url.replace('http://', 'http://reader:secret@').concat('?api_key=geheim&page=1')
   app = await startTestApp({ TODO_SOURCE_URL: url })
 })
 afterAll(async () => {
@@ -30,8 +30,16 @@ test('before any run an importer is described without one', async () => {
   expect(body).toEqual([
     {
       name: 'todos',
-      source: upstream.url,
+      source: `${upstream.url}?api_key=***&page=1`,
       interval_seconds: 300,
+      state: 'idle',
+      next_run_at: null,
+      last_run: null,
+    },
+    {
+      name: 'currencies',
+      source: 'http://127.0.0.1:1/rates',
+      interval_seconds: 3600,
       state: 'idle',
       next_run_at: null,
       last_run: null,

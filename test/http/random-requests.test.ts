@@ -22,7 +22,8 @@ interface Response {
 let app: TestApp
 const agent = new Agent({ keepAlive: true, maxSockets: BATCH })
 beforeAll(async () => {
-  app = await startTestApp()
+  // Without a worker, whose changes would come among those of the requests.
+  app = await startTestApp({ ROLES: 'api' })
   for (let i = 0; i < 5; i++) await app.send('POST', '/tasks', { title: `Task ${i}` })
 })
 afterAll(async () => {

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectDiscreet, state } from '../support/discretion.ts'
+import { eventually } from '../support/eventually.ts'
+import { freshCode } from '../support/owned-things.ts'
 import { upgrade } from '../support/raw-request.ts'
 import { type Caller, PASSWORD, startWorld, type World } from '../support/route-matrix.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
@@ -8,7 +10,8 @@ import { startUpstream, type Upstream } from '../support/upstream.ts'
 /**
  * Who may do what: the answer to each caller. GET stands for HEAD too, WS for the handshake of a WebSocket, `**` for
  * all below that has no line of its own. Several answers are about the caller's own thing, that of another user, a
- * task of nobody, and one that does not exist; of importers, one that exists and one that does not.
+ * task or webhook of nobody, and one that does not exist; of importers and currencies, one that exists and one that
+ * does not.
  *
  * anonymous and operator have no token, while access is required and open. bad is a token that is not, or no longer,
  * valid. reader and writer are API tokens of a user with one scope; the admin key, of an admin, has these two scopes.
@@ -22,12 +25,40 @@ PATCH  /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 40
 PUT    /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
 DELETE /tasks/:id           | 401       | 204 204 204 404 | 401 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
 POST   /tasks/:id/restore   | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+GET    /currencies          | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
+POST   /currencies          | 401       | 201             | 401 | 403             | 201             | 403             | 403             | 201
+GET    /currencies/convert  | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
+GET    /currencies/:key     | 401       | 200 404         | 401 | 200 404         | 200 404         | 200 404         | 403             | 200 404
+PATCH  /currencies/:key     | 401       | 200 404         | 401 | 403             | 200 404         | 403             | 403             | 200 404
+DELETE /currencies/:key     | 401       | 204 404         | 401 | 403             | 204 404         | 403             | 403             | 204 404
+GET    /currencies/:key/history | 401   | 200 404         | 401 | 200 404         | 200 404         | 200 404         | 403             | 200 404
+GET    /currencies/:key/series  | 401   | 200 404         | 401 | 200 404         | 200 404         | 200 404         | 403             | 200 404
+POST   /tasks/:id/retry     | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+POST   /tasks/:id/cancel    | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+GET    /tasks/:id/runs      | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+GET    /queue               | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
+GET    /tasks/:id/attachments      | 401 | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+POST   /tasks/:id/attachments      | 401 | 201 201 201 404 | 401 | 201 403 403 404 | 201 201 201 404 | 403             | 201 403 403 404 | 201 201 201 404
+GET    /tasks/:id/attachments/:aid | 401 | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+DELETE /tasks/:id/attachments/:aid | 401 | 204 204 204 404 | 401 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
 GET    /importers           | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 200
 GET    /importers/:name/runs| 401       | 200 404         | 401 | 403             | 200 404         | 403             | 403             | 200 404
 POST   /importers/:name/run | 401       | 200 404         | 401 | 403             | 200 404         | 403             | 403             | 200 404
 POST   /task-generator/run  | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 200
+POST   /tasks/run           | 401       | 202             | 401 | 403             | 202             | 403             | 403             | 202
+POST   /test/nats           | 401       | 503             | 401 | 403             | 503             | 403             | 403             | 503
 GET    /users               | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 403
 PATCH  /users/:id           | 401       | 200 200 404     | 401 | 403             | 200 200 404     | 403             | 403             | 403
+GET    /webhooks            | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
+POST   /webhooks            | 401       | 201             | 401 | 201             | 201             | 403             | 403             | 201
+GET    /webhooks/:id        | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+PATCH  /webhooks/:id        | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 403             | 200 200 200 404
+DELETE /webhooks/:id        | 401       | 204 204 204 404 | 401 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
+POST   /webhooks/:id/secret | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 403             | 200 200 200 404
+POST   /webhooks/:id/test   | 401       | 202 202 202 404 | 401 | 202 403 403 404 | 202 202 202 404 | 403             | 403             | 202 202 202 404
+GET    /webhooks/:id/deliveries | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+GET    /webhooks/:id/deliveries/:delivery | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+POST   /webhooks/:id/deliveries/:delivery/redeliver | 401       | 202 202 202 404 | 401 | 202 403 403 404 | 202 202 202 404 | 403             | 403             | 202 202 202 404
 POST   /auth/register       | 201       | 201             | 201 | 201             | 201             | 201             | 201             | 201
 POST   /auth/login          | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 POST   /auth/refresh        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
@@ -43,14 +74,17 @@ POST   /auth/ticket         | 401       | 201             | 401 | 201           
 GET    /auth/setup          | 401       | 401             | 401 | 401             | 401             | 401             | 401             | 401
 POST   /auth/setup          | 401       | 401             | 401 | 401             | 401             | 401             | 401             | 401
 GET    /ws                  | 401       | 426             | 401 | 426             | 426             | 426             | 426             | 426
+GET    /ws/currencies       | 401       | 426             | 401 | 426             | 426             | 426             | 426             | 426
 GET    /ws/tasks            | 401       | 426             | 401 | 426             | 426             | 426             | 426             | 426
 WS     /ws                  | open      | open            | 401 | open            | open            | open            | 403             | open
+WS     /ws/currencies       | open      | open            | 401 | open            | open            | open            | 403             | open
 WS     /ws/tasks            | open      | open            | 401 | open            | open            | open            | 403             | open
 GET    /events              | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
 GET    /asyncapi.json       | 401       | 200             | 401 | 200             | 200             | 200             | 200             | 200
 GET    /                    | 302       | 302             | 302 | 302             | 302             | 302             | 302             | 302
 GET    /health              | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 GET    /health/ready        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
+GET    /metrics             | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 200
 GET    /openapi.json        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
 GET    /docs/static/index.html    | 302 | 302 | 302 | 302 | 302 | 302 | 302 | 302
 GET    /swagger/static/index.html | 302 | 302 | 302 | 302 | 302 | 302 | 302 | 302
@@ -71,8 +105,8 @@ const rows = lines.map(([route, ...cells]) => {
 
 /** What a route with a parameter is asked about, in the order of the table. */
 function thingsOf(path: string): string[] {
-  if (path.startsWith('/tasks/')) return ['own', 'foreign', "nobody's", 'absent']
-  if (path.startsWith('/importers/')) return ['known', 'absent']
+  if (/^\/(tasks|webhooks)\//.test(path)) return ['own', 'foreign', "nobody's", 'absent']
+  if (path.startsWith('/importers/') || path.startsWith('/currencies/:')) return ['known', 'absent']
   return path.includes(':') ? ['own', 'foreign', 'absent'] : ['']
 }
 
@@ -81,7 +115,16 @@ const bodies: Record<string, (world: World, caller: Caller) => unknown> = {
   'POST /tasks': () => ({ title: 'New' }),
   'PATCH /tasks/:id': () => ({ title: 'Changed' }),
   'PUT /tasks/:id': () => ({ title: 'Replaced' }),
+  'POST /tasks/:id/attachments': () => {
+    const form = new FormData()
+    form.append('file', new Blob(['content']), 'file.txt')
+    return form
+  },
   'PATCH /users/:id': () => ({ role: 'admin' }),
+  'POST /webhooks': () => ({ url: 'https://receiver.invalid/', types: ['background_task_failed'] }),
+  'PATCH /webhooks/:id': () => ({ description: 'Changed' }),
+  'POST /currencies': () => ({ currency: freshCode(), rate: 1 }),
+  'PATCH /currencies/:key': () => ({ rate: 2 }),
   'POST /auth/register': () => ({ username: randomUUID(), password: PASSWORD }),
   'POST /auth/login': () => ({ username: 'anna', password: PASSWORD }),
   'POST /auth/refresh': async ({ request }) => {
@@ -115,13 +158,17 @@ async function addressOf(world: World, path: string, thing: string, { user }: Ca
   const { anna, boris } = world.users
   if (path === '/auth/setup') return `${path}?token=${world.setupToken}`
   if (path.startsWith('/importers/')) return path.replace(':name', thing === 'known' ? 'todos' : 'nobody')
+  if (path === '/currencies/convert') return `${path}?from=RUB&to=RUB&amount=1`
   if (thing === '') return path.replace('*', 'swagger-ui.css')
-  if (thing === 'absent')
-    return path.replace(':id', path.includes('/sessions/') ? randomUUID() : '2147483647')
-  if (thing === 'own' && user && path.startsWith('/users/')) return path.replace(':id', String(user.id))
+  if (path.startsWith('/currencies/'))
+    return path.replace(':key', thing === 'known' ? await world.make(path, null) : 'ZZZ')
+  const about = (id: string, inner = id) => path.replace(/:(id|delivery)/g, id).replace(':aid', inner)
+  if (thing === 'absent') return about(path.includes('/sessions/') ? randomUUID() : '2147483647')
+  if (thing === 'own' && user && path.startsWith('/users/')) return about(String(user.id))
   const owner =
     thing === 'own' ? (user ?? anna) : thing === 'foreign' ? (user === boris ? anna : boris) : null
-  return path.replace(':id', await world.make(path, owner))
+  const [id, inner] = (await world.make(path, owner)).split(' ')
+  return about(id!, inner)
 }
 
 describe.each(['required', 'open'] as const)('while access is %s', (mode) => {
@@ -196,5 +243,9 @@ async function ask(
   const reply = await world.request(method, address, { token, body })
   expectDiscreet(reply, method, address, caller)
   if (reply.status >= 400 || method === 'GET' || method === 'HEAD') expect(await state(world)).toEqual(before)
+  if (reply.status === 202) {
+    const running = "SELECT FROM import_runs WHERE state = 'running'"
+    await eventually(async () => (await world.app.database.rows(running)).length === 0, 'it is over')
+  }
   return String(reply.status)
 }

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pino } from 'pino'
 import { type App, startApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config/config.ts'
@@ -13,6 +16,8 @@ export interface Answer {
 
 export interface TestApp extends App {
   database: TestDatabase
+  /** Removed after the test, unless the settings name another. */
+  dataDir: string
   /** The lines it logged, parsed. */
   logged: Record<string, unknown>[]
   fetch(path: string, init?: RequestInit): Promise<Answer>
@@ -23,6 +28,9 @@ export interface TestApp extends App {
 /** Of test servers, so that none is made in a folder. */
 const SECRET_KEY = 'a-secret-key-of-the-test-suite-with-enough-bytes'
 
+/** So that no test asks the bank: nobody listens there. */
+const NOBODY_ELSE = { CBR_URL: 'http://127.0.0.1:9/', CURRENCY_BACKFILL_DAYS: '0' }
+
 /** The settings of a test server: a free port, no schedules, no limit of requests, no log file. */
 function testConfig(settings: Record<string, string>): Config {
   const values = {
@@ -30,6 +38,10 @@ function testConfig(settings: Record<string, string>): Config {
     RATE_LIMIT_PER_MINUTE: '0',
     SECRET_KEY,
     IMPORTS: 'off',
+    ...NOBODY_ELSE,
+    // Nobody is there: tests call nothing outside of this machine.
+    CBR_URL: 'http://127.0.0.1:1/rates',
+    CURRENCY_BACKFILL_DAYS: '0',
     LOG_FILE: 'off',
     LOG_LEVEL: 'debug',
     ...settings,
@@ -40,9 +52,10 @@ function testConfig(settings: Record<string, string>): Config {
 /** The whole server on a real port and a database of its own. */
 export async function startTestApp(settings: Record<string, string> = {}): Promise<TestApp> {
   const database = await createTestDatabase()
+  const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-app-'))
   const logged: Record<string, unknown>[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) })
-  const app = await startApp(testConfig({ DATABASE_URL: database.url, ...settings }), log)
+  const app = await startApp(testConfig({ DATABASE_URL: database.url, DATA_DIR: dataDir, ...settings }), log)
   const request = async (path: string, init?: RequestInit): Promise<Answer> => {
     const response = await fetch(`${app.url}${path}`, { redirect: 'manual', ...init })
     const text = await response.text()
@@ -53,7 +66,9 @@ export async function startTestApp(settings: Record<string, string> = {}): Promi
     url: app.url,
     setupLink: app.setupLink,
     routes: app.routes,
+    metrics: app.metrics,
     database,
+    dataDir,
     logged,
     fetch: request,
     send: (method, path, body, headers = {}) =>
@@ -65,6 +80,7 @@ export async function startTestApp(settings: Record<string, string> = {}): Promi
     async [Symbol.asyncDispose]() {
       await app[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()
+      await rm(dataDir, { recursive: true, force: true })
     },
   }
 }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
 import { createClient } from 'redis'
-import { expect, inject, onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
-import { withDatabase } from './database-url.ts'
+import { connect, emptyDatabase } from './empty-database.ts'
 import { redisUrl } from './redis.ts'
 import type { Server } from './server.ts'
 
@@ -21,26 +20,11 @@ export function found(text: string): string[] {
   return [...secrets].filter(([, value]) => text.includes(value)).map(([what]) => what)
 }
 
-/** A connection that ends with the test. */
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url })
-  client.on('error', () => {})
-  await client.connect()
-  onTestFinished(() => client.end())
-  return client
-}
-
 /** An empty database, by a URL with a password in it. */
-export async function emptyDatabase() {
-  const admin = await connect(inject('adminUrl'))
-  const name = `taskwire_canary_${randomBytes(6).toString('hex')}`
-  await admin.query(`CREATE DATABASE ${name}`)
-  onTestFinished(async () => {
-    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-  })
-  const url = new URL(withDatabase(inject('adminUrl'), name))
+export async function databaseWithPassword() {
+  const url = new URL(await emptyDatabase())
   // Where every password will do, one of ours.
-  if (!url.password) url.password = `canary-${name}`
+  if (!url.password) url.password = `canary-${randomBytes(6).toString('hex')}`
   secret('the password of the database', decodeURIComponent(url.password))
   const client = await connect(url.href)
   return { url: url.href, rows: (statement: string) => client.query(statement) }

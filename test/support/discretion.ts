@@ -2,13 +2,22 @@ import { expect } from 'vitest'
 import { mark } from './owned-things.ts'
 import { type Caller, type Reply, seesAll, type World } from './route-matrix.ts'
 
-/** The number of rows of each table and its last change; of API tokens the number, since they keep their last use. */
+/**
+ * The number of rows of each table and its last change; of API tokens the number, since they keep their last use, and
+ * of deliveries, which go on by themselves; of webhooks what their owners decide; attachments that are not deleted yet.
+ */
 export async function state({ app }: World): Promise<object> {
-  const tables = 'tasks events users sessions revocations tickets import_runs imported_todos'.split(' ')
+  const tables =
+    'tasks task_runs job_secrets events users sessions revocations tickets import_runs imported_todos currencies currency_rates'.split(
+      ' ',
+    )
   const changes = tables.map(
     (name) => `(SELECT row(count(*), max(xmin::text::bigint))::text FROM ${name}) AS ${name}`,
   )
-  const [row] = await app.database.rows(`SELECT ${changes}, (SELECT count(*) FROM api_tokens) AS api_tokens`)
+  const [row] = await app.database.rows(`SELECT ${changes}, (SELECT count(*) FROM api_tokens) AS api_tokens,
+    (SELECT count(*) FROM webhook_deliveries) AS webhook_deliveries,
+    (SELECT row(count(*), max(id))::text FROM attachments WHERE attached AND task_id IS NOT NULL) AS attachments,
+    (SELECT json_agg(row(id, url, types, description, enabled, secret) ORDER BY id) FROM webhooks) AS webhooks`)
   return row!
 }
 

@@ -59,6 +59,10 @@ export const plainRenderers = {
   task_deleted: (data: object) => data,
   background_task_completed: (data: object) => data,
   background_task_failed: (data: object) => data,
+  currency_created: (data: object) => data,
+  currency_updated: (data: object) => data,
+  currency_deleted: (data: object) => data,
+  add_data_from_remote_source: (data: object) => data,
 }
 export const allTypes = new Set(Object.keys(plainRenderers) as StoredEvent['type'][])
 
@@ -130,6 +134,7 @@ export class ObservedDatabase implements Database {
   transaction: Database['transaction'] = (work) => this.#db.transaction(work)
   listen: Database['listen'] = (channel, heard) => this.#db.listen(channel, heard)
   session: Database['session'] = () => this.#db.session()
+  connections: Database['connections'] = () => this.#db.connections()
   ping: Database['ping'] = (milliseconds) => this.#db.ping(milliseconds)
   async [Symbol.asyncDispose]() {}
 }

@@ -50,7 +50,7 @@ export async function operations(app: TestApp): Promise<[string, string][]> {
   return paths.flatMap(([path, item]) =>
     Object.keys(item).map((method): [string, string] => [
       method.toUpperCase(),
-      path.replace('{id}', '1').replace('{name}', 'todos'),
+      path.replace('{name}', 'todos').replace('{key}', 'USD').replace(/{\w+}/g, '1'),
     ]),
   )
 }

@@ -47,6 +47,8 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
     AUTH_MODE: mode,
     SECRET_KEY,
     TODO_SOURCE_URL: todoSource,
+    // What is asked changes nothing behind the back of who looks at it.
+    WORKER_CONCURRENCY: '0',
     // Every request comes from an address of its own: guesses are limited by address.
     TRUST_PROXY: '127.0.0.1',
   })
@@ -61,9 +63,9 @@ export async function startWorld(mode: 'required' | 'open', todoSource: string):
         // Of what can be had as a stream, a page is enough.
         accept: 'application/json',
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(body !== undefined && !(body instanceof FormData) && { 'content-type': 'application/json' }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: body instanceof FormData ? body : JSON.stringify(body) }),
     })
     return { status: response.status, headers: response.headers, text: await response.text() }
   }

@@ -82,7 +82,15 @@ export function run(script: string, args: string[], settings: Record<string, str
 
 /** A server that was started but need not come up. */
 export function launch(settings: Record<string, string>, dataDir = temporaryFolder()): Program {
-  const defaults = { DATA_DIR: dataDir, PORT: '0', LOG_FILE: 'off', IMPORTS: 'off' }
+  const defaults = {
+    DATA_DIR: dataDir,
+    PORT: '0',
+    LOG_FILE: 'off',
+    IMPORTS: 'off',
+    // Nobody is there: tests call nothing outside of this machine.
+    CBR_URL: 'http://127.0.0.1:1/rates',
+    CURRENCY_BACKFILL_DAYS: '0',
+  }
   return run('main.ts', [], { ...defaults, ...settings }, dataDir)
 }
 

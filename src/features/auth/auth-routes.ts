@@ -116,7 +116,7 @@ export function authRoutes(deps: {
           summary: 'Change the password',
           description: 'Ends all sessions and sockets of the user; the answer begins a new session.',
           body: ChangePasswordSchema,
-          response: { 200: GrantSchema, ...problems(...bodyProblems) },
+          response: { 200: GrantSchema, ...problems(409, ...bodyProblems) },
         },
       },
       async (request) => {

@@ -31,7 +31,16 @@ const accessTokens = createAccessTokens({ keys: KEYS, lifetimeSeconds: LIFETIME 
 const hashes: string[] = []
 /** What the store of sessions does next time instead of its work. */
 let storeFails: Partial<Record<keyof SessionStore, Error>> = {}
+/** What happens when the call of the next one has done its work, and before its caller hears of it. */
+const meanwhile: Partial<Record<keyof SessionStore | 'verify', () => Promise<unknown>>> = {}
 let auth: AuthService
+
+async function then<T>(name: keyof typeof meanwhile, result: T): Promise<T> {
+  const happens = meanwhile[name]
+  delete meanwhile[name]
+  await happens?.()
+  return result
+}
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -58,9 +67,9 @@ function counted(passwords: Passwords): Passwords {
       hashes.push('hash')
       return passwords.hash(password)
     },
-    verify: (password, hash) => {
+    verify: async (password, hash) => {
       hashes.push('verify')
-      return passwords.verify(password, hash)
+      return then('verify', await passwords.verify(password, hash))
     },
   }
 }
@@ -68,9 +77,9 @@ function counted(passwords: Passwords): Passwords {
 function breakable(store: SessionStore): SessionStore {
   const call =
     (name: keyof SessionStore) =>
-    (...values: never[]) => {
-      const error = storeFails[name]
-      return error ? Promise.reject(error) : (store[name] as (...values: never[]) => unknown)(...values)
+    async (...values: never[]) => {
+      if (storeFails[name]) throw storeFails[name]
+      return then(name, await (store[name] as (...values: never[]) => unknown)(...values))
     }
   return Object.fromEntries(
     Object.keys(store).map((name) => [name, call(name as keyof SessionStore)]),
@@ -175,6 +184,55 @@ test('a password is changed by who knows the present one, and not to a weak one'
   expect(await auth.sessions(await actorOf(next))).toHaveLength(1)
   const { username } = grant.user
   await expect(auth.login({ username, password: PASSWORD }, client)).rejects.toBeInstanceOf(DomainError)
+  expect((await auth.login({ username, password: NEXT }, client)).user).toEqual(grant.user)
+})
+
+test('a login with a password that is changed while it is compared begins nothing', async () => {
+  const grant = await registered()
+  const actor = await actorOf(grant)
+  let next: Grant | undefined
+  meanwhile.verify = async () => {
+    next = await auth.changePassword(actor, { current: PASSWORD, next: NEXT }, client)
+  }
+  const { username } = grant.user
+  await expect(auth.login({ username, password: PASSWORD }, client)).rejects.toMatchObject({
+    code: 'unauthenticated',
+  })
+  expect(await auth.sessions(await actorOf(next!))).toHaveLength(1)
+})
+
+test('a login of who is disabled while their password is compared begins nothing', async () => {
+  const { user } = await registered()
+  meanwhile.verify = () => updateUser(database.db, user.id, { disabled: true })
+  await expect(auth.login({ username: user.username, password: PASSWORD }, client)).rejects.toMatchObject({
+    code: 'unauthenticated',
+  })
+  expect(await database.rows('SELECT FROM sessions WHERE user_id = $1', [user.id])).toHaveLength(1)
+})
+
+test('a login of who gets another role meanwhile has the role and epoch of now', async () => {
+  const { user } = await registered()
+  meanwhile.verify = () => updateUser(database.db, user.id, { role: 'admin' })
+  const grant = await auth.login({ username: user.username, password: PASSWORD }, client)
+  expect(grant.user.role).toBe('admin')
+  expect((await actorOf(grant)).epoch).toBe(1)
+})
+
+test('a refresh into the middle of a change of the password ends with the session', async () => {
+  const grant = await registered()
+  const actor = await actorOf(grant)
+  meanwhile.rotate = () => auth.changePassword(actor, { current: PASSWORD, next: NEXT }, client)
+  await expect(auth.refresh(grant.refresh_token, client)).rejects.toMatchObject({ code: 'unauthenticated' })
+})
+
+test('of two changes of a password at once only one takes place', async () => {
+  const grant = await registered()
+  const actor = await actorOf(grant)
+  meanwhile.verify = () => auth.changePassword(actor, { current: PASSWORD, next: NEXT }, client)
+  await expect(
+    auth.changePassword(actor, { current: PASSWORD, next: 'zebra crossing nine' }, client),
+  ).rejects.toMatchObject({ code: 'conflict' })
+  const { username } = grant.user
   expect((await auth.login({ username, password: NEXT }, client)).user).toEqual(grant.user)
 })
 

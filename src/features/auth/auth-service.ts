@@ -4,7 +4,14 @@ import { authorize, unauthenticated } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { Database } from '../../database/database.ts'
 import type { Logger } from '../../logging/logger.ts'
-import { findUser, findUserByName, insertUser, type User, updateUser } from '../users/index.ts'
+import {
+  findUser,
+  findUserByName,
+  insertUser,
+  type User,
+  type UserRecord,
+  updateUser,
+} from '../users/index.ts'
 import type { AccessTokens } from './access-token.ts'
 import type { Guesses } from './guesses.ts'
 import { type Passwords, passwordMistake } from './password.ts'
@@ -71,10 +78,18 @@ export function createAuthService(deps: {
     }
   }
 
-  async function begin(user: User, epoch: number, client: Client): Promise<Grant> {
+  /** A new session; `undefined` when the password with which it was asked for is no longer theirs. */
+  async function begin(userId: number, passwordHash: string, client: Client): Promise<Grant | undefined> {
     const id = randomUUID()
     const { address, userAgent } = client
-    await sessions.create({ id, userId: user.id, address, userAgent, lifetimeSeconds })
+    await sessions.create({ id, userId, address, userAgent, lifetimeSeconds })
+    // What ends all sessions writes to the user first: it ended this one too, or is seen here.
+    const found = await findUser(db, userId)
+    if (!found || found.disabled || found.password_hash !== passwordHash) {
+      await sessions.end(userId, id)
+      return undefined
+    }
+    const { user, epoch } = split(found)
     return grant(user, epoch, id, 0)
   }
 
@@ -91,8 +106,10 @@ export function createAuthService(deps: {
       // Else a user would be made, and the answer be 503, while sessions cannot be reached.
       await sessions.list(0)
       const user = await createUser(db, passwords, credentials, 'user')
-      const begun = await begin(user, 0, client)
+      const { password_hash: passwordHash } = (await findUser(db, user.id))!
+      const begun = await begin(user.id, passwordHash, client)
       log.info({ ...audit(client), user: user.username }, 'user registered')
+      if (!begun) throw unauthenticated('The session has ended.')
       await attempt.succeeded()
       return begun
     },
@@ -100,13 +117,13 @@ export function createAuthService(deps: {
     async login({ username, password }, client) {
       const attempt = await guesses.begin(client.address, username)
       const found = await findUserByName(db, username)
-      if (!(await passwords.verify(password, found?.password_hash)) || !found || found.disabled) {
+      const isTheirs = (await passwords.verify(password, found?.password_hash)) && found && !found.disabled
+      const begun = isTheirs ? await begin(found.id, found.password_hash, client) : undefined
+      if (!begun) {
         log.info({ ...audit(client), user: username }, 'login failed')
         throw unauthenticated('The user name or the password is wrong.')
       }
-      const { user, epoch } = split(found)
-      const begun = await begin(user, epoch, client)
-      log.info({ ...audit(client), user: user.username }, 'logged in')
+      log.info({ ...audit(client), user: begun.user.username }, 'logged in')
       await attempt.succeeded()
       return begun
     },
@@ -125,7 +142,9 @@ export function createAuthService(deps: {
         throw unauthenticated('The refresh token was used before; the session has ended, log in again.')
       }
       const found = await findUser(db, userId)
-      if (!found || found.disabled) {
+      // Looked at after the user: a change of the password ends the sessions before it begins an epoch.
+      const lives = (await sessions.list(userId)).some(({ id }) => id === claim.sessionId)
+      if (!found || found.disabled || !lives) {
         await endSession(userId, claim.sessionId)
         throw unauthenticated('The session has ended.')
       }
@@ -154,11 +173,17 @@ export function createAuthService(deps: {
         log.info({ ...audit(client), user: username }, 'password change failed')
         throw validationError([{ path: 'body.current_password', message: 'is wrong' }])
       }
-      await setPassword({ db, passwords, sessions, revocations }, found, next, 'body.new_password')
+      const hash = await setPassword(
+        { db, passwords, sessions, revocations },
+        found,
+        next,
+        'body.new_password',
+      )
       await attempt.succeeded()
       log.info({ ...audit(client), user: username }, 'password changed')
-      const { user, epoch } = split((await findUser(db, id))!)
-      return begin(user, epoch, client)
+      const begun = await begin(id, hash, client)
+      if (!begun) throw unauthenticated('The session has ended.')
+      return begun
     },
 
     async sessions(actor) {
@@ -190,7 +215,10 @@ export async function createUser(
   return user
 }
 
-/** Sets a new password and ends all that the old one began. `path` names the field in errors. */
+/**
+ * Sets a new password, ends all that the old one began and resolves to the new hash; `conflict` when the old
+ * one is no longer that of `user`. `path` names the field in errors.
+ */
 export async function setPassword(
   deps: {
     db: Database
@@ -198,18 +226,21 @@ export async function setPassword(
     sessions: SessionStore
     revocations: Pick<Revocations, 'check'>
   },
-  user: Pick<User, 'id' | 'username'>,
+  user: Pick<UserRecord, 'id' | 'username' | 'password_hash'>,
   password: string,
   path: string,
-): Promise<void> {
+): Promise<string> {
   refuseWeak(password, user.username, path)
   const passwordHash = await deps.passwords.hash(password)
   // Before, so that nothing is changed while the sessions cannot be reached, and after, for those who
   // logged in with the old password in between.
   await deps.sessions.endAll(user.id)
-  await updateUser(deps.db, user.id, { passwordHash })
+  const outcome = await updateUser(deps.db, user.id, { passwordHash, insteadOf: user.password_hash })
+  if (!outcome?.changed)
+    throw new DomainError('conflict', 'The password has just been changed by another call.')
   await deps.revocations.check()
   await deps.sessions.endAll(user.id)
+  return passwordHash
 }
 
 function refuseWeak(password: string, username: string, path: string): void {

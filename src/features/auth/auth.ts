@@ -1,7 +1,7 @@
 import type { Revocation } from '../../core/actor.ts'
 import type { Database } from '../../database/database.ts'
 import type { Logger } from '../../logging/logger.ts'
-import { createRateLimiter } from '../../rate-limit/index.ts'
+import { type CounterFactory, createRateLimiter } from '../../rate-limit/index.ts'
 import type { Redis } from '../../redis/redis.ts'
 import { hasAdmin } from '../users/index.ts'
 import { createAccessTokens } from './access-token.ts'
@@ -38,6 +38,8 @@ export interface AuthConfig {
 
 /** Everything about who somebody is. */
 export interface Auth extends AsyncDisposable {
+  /** Of `SECRET_KEY`: what is secret is made with the first, and taken with any. */
+  keys: readonly string[]
   service: AuthService
   apiTokens: ApiTokenService
   authenticator: Authenticator
@@ -59,9 +61,10 @@ export async function createAuth(deps: {
   log: Logger
   config: AuthConfig
   redis: Redis | undefined
+  counters: CounterFactory
   onRevoked: (revocation: Revocation) => void
 }): Promise<Auth> {
-  const { db, log, config, redis, onRevoked } = deps
+  const { db, log, config, redis, counters, onRevoked } = deps
   const keys = await loadSecretKeys(config, log)
   const accessTokens = createAccessTokens({ keys, lifetimeSeconds: config.ACCESS_TOKEN_EXPIRE_MINUTES * 60 })
   const refreshTokens = createRefreshTokens(keys)
@@ -71,7 +74,7 @@ export async function createAuth(deps: {
   const passwords = createPasswords()
   const sessions = redis ? createRedisSessionStore(redis) : createPostgresSessionStore(db)
   const limiter = (name: string, points: number) =>
-    createRateLimiter({ name, points, seconds: 60, redis, log })
+    createRateLimiter({ name, points, seconds: 60, redis, counters, log })
   const guesses = createGuesses({
     perUser: limiter('user-guesses', GUESSES.perUser),
     perAddress: limiter('guesses', GUESSES.perAddress),
@@ -83,6 +86,7 @@ export async function createAuth(deps: {
   })
   const refreshLifetimeSeconds = config.REFRESH_TOKEN_EXPIRE_MINUTES * 60
   return {
+    keys,
     service: createAuthService({
       ...{ db, log, passwords, accessTokens, refreshTokens, sessions, revocations, guesses },
       refreshLifetimeSeconds,

@@ -1,7 +1,7 @@
 export { apiTokenRoutes } from './api-token-routes.ts'
 export { issueApiToken } from './api-token-service.ts'
 export { deleteApiToken, listApiTokens } from './api-token-store.ts'
-export { createAuth } from './auth.ts'
+export { type Auth, createAuth } from './auth.ts'
 export { authRoutes } from './auth-routes.ts'
 export { createUser, setPassword } from './auth-service.ts'
 export { within } from './authenticator.ts'

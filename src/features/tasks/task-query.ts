@@ -2,6 +2,7 @@ import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import type { Queryable, Statement } from '../../database/database.ts'
 import type { Status, TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
+import type { JobState } from './task-job.ts'
 
 const sortable = ['id', 'created_at', 'title', 'status', 'updated_at'] as const
 type SortColumn = (typeof sortable)[number]
@@ -17,6 +18,8 @@ export interface TaskQuery {
   owner: number | undefined
   statuses: Status[] | undefined
   completed: boolean | undefined
+  hasJob?: boolean | undefined
+  jobStates?: JobState[] | undefined
   sort: SortKey[]
   skip: number
   limit: number
@@ -55,12 +58,14 @@ export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPa
   return { rows: [], total: counted.rows[0]!.total }
 }
 
-function matching({ owner, statuses, completed }: TaskQuery): Sql {
+function matching({ owner, statuses, completed, hasJob, jobStates }: TaskQuery): Sql {
   const conditions = [
     sql`t.deleted_at IS NULL`,
     owner === undefined ? empty : sql`t.user_id = ${owner}`,
     statuses ? sql`t.status = ANY (${statuses})` : empty,
     completed === undefined ? empty : completed ? sql`t.status = 'done'` : sql`t.status <> 'done'`,
+    hasJob === undefined ? empty : hasJob ? sql`t.job IS NOT NULL` : sql`t.job IS NULL`,
+    jobStates ? sql`t.job ->> 'state' = ANY (${jobStates})` : empty,
   ]
   return sql`FROM tasks t WHERE ${join(
     conditions.filter((condition) => condition !== empty),
@@ -95,7 +100,9 @@ const PLAIN_TEXT = page({
 // The lists that are asked for most are prepared, and that of everybody's tasks is composed once.
 function pageStatement(query: TaskQuery): Statement {
   const [key] = query.sort
-  const isPlain = !query.statuses && query.completed === undefined && key!.column === 'id' && !key!.descending
+  const { statuses, completed, hasJob, jobStates } = query
+  const isFiltered = statuses || completed !== undefined || hasJob !== undefined || jobStates
+  const isPlain = !isFiltered && key!.column === 'id' && !key!.descending
   if (!isPlain) return statement(page(query))
   return query.owner === undefined
     ? { name: 'task-list', quickRead: true, text: PLAIN_TEXT, values: [query.limit, query.skip] }

@@ -1,36 +1,25 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import type { JSONSchema } from 'json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
 import { problems } from '../../core/problem.ts'
-import { IDEMPOTENCY_HEADER, type Write } from '../../idempotency/index.ts'
+import { conditional, keyed, type Write } from '../../idempotency/index.ts'
 import type { Logger } from '../../logging/logger.ts'
 import type { TaskPresenter } from './task.ts'
 import {
-  CreateTaskSchema,
+  createTaskSchema,
   IdParams,
   ListTasksSchema,
   PatchTaskSchema,
   PutTaskSchema,
   TaskListSchema,
   TaskSchema,
+  UNTITLED,
 } from './task-schemas.ts'
 import type { TaskService } from './task-service.ts'
 import type { Outcome } from './task-store.ts'
 
-const keyed = { headers: { type: 'object', properties: IDEMPOTENCY_HEADER } } as const
-const conditional = {
-  headers: {
-    type: 'object',
-    properties: {
-      ...IDEMPOTENCY_HEADER,
-      'if-match': {
-        type: 'string',
-        description: 'ETag of the version to change; 412 if it is another by now',
-      },
-    },
-  },
-} as const
 const found = { 200: TaskSchema }
 const bodyProblems = [400, 413, 415, 422]
 
@@ -39,8 +28,12 @@ export function taskRoutes(deps: {
   write: Write<TaskService>
   present: TaskPresenter
   log: Logger
+  /** Of `job` in the body of a POST. */
+  jobSchema: JSONSchema
+  /** Is called after a commit by which a job has come, or has to stop. */
+  onJob: () => void
 }): FastifyPluginCallbackJsonSchemaToTs {
-  const { tasks, write, present, log } = deps
+  const { tasks, write, present, log, jobSchema, onJob } = deps
   const changed = (row: Outcome, log: () => void) => ({
     status: 200,
     headers: { etag: etag(row.version) },
@@ -95,9 +88,14 @@ export function taskRoutes(deps: {
       {
         schema: {
           summary: 'Create a task',
+          description: 'Without a body: an untitled executable task.',
           ...keyed,
-          body: CreateTaskSchema,
+          body: createTaskSchema(jobSchema),
           response: { 201: TaskSchema, ...problems(409, ...bodyProblems) },
+        },
+        preValidation: (request, _reply, done) => {
+          if (request.body === undefined) request.body = UNTITLED
+          done()
         },
       },
       (request, reply) =>
@@ -107,7 +105,10 @@ export function taskRoutes(deps: {
             status: 201,
             headers: { location: `/tasks/${row.id}`, etag: etag(row.version) },
             body: present(row),
-            committed: () => log.info({ ...caller(request), taskId: row.id }, 'task created'),
+            committed: () => {
+              log.info({ ...caller(request), taskId: row.id }, 'task created')
+              if (row.job) onJob()
+            },
           }
         }),
     )
@@ -167,8 +168,11 @@ export function taskRoutes(deps: {
       (request, reply) =>
         write(request, reply, async (service) => {
           const { id } = request.params
-          await service.remove(request.actor, id, allowed(request))
-          const committed = () => log.info({ ...caller(request), taskId: id }, 'task deleted')
+          const { job } = await service.remove(request.actor, id, allowed(request))
+          const committed = () => {
+            log.info({ ...caller(request), taskId: id }, 'task deleted')
+            if (job) onJob()
+          }
           return { status: 204, headers: {}, body: null, committed }
         }),
     )

@@ -1,5 +1,6 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { statuses } from './task.ts'
+import { jobStates } from './task-job.ts'
 
 const titleField = {
   type: 'string',
@@ -54,6 +55,22 @@ export const taskExample = {
   updated_at: null,
 }
 
+const JobSchema: JSONSchema = {
+  type: ['object', 'null'],
+  required: ['type', 'input', 'state', 'attempts', 'max_attempts', 'due_at', 'result', 'error'],
+  properties: {
+    type: { type: 'string', examples: ['http'] },
+    input: { type: 'object', additionalProperties: true, description: 'Without its secrets' },
+    state: { type: 'string', enum: jobStates },
+    attempts: { type: 'integer', minimum: 0, description: 'Begun since it was last queued' },
+    max_attempts: { type: 'integer', minimum: 1 },
+    due_at: { type: 'string', ...time, description: 'When it is, or was last, to be run' },
+    result: { description: 'What the job type gives; at most 16 KiB' },
+    error: { type: ['string', 'null'], description: 'Of the last attempt' },
+  },
+  description: 'null: a task of people, which no worker touches',
+}
+
 export const TaskSchema: JSONSchema = {
   type: 'object',
   required: [
@@ -81,7 +98,7 @@ export const TaskSchema: JSONSchema = {
     weather: { type: ['object', 'null'], additionalProperties: true },
     user_id: { type: ['integer', 'null'] },
     source: { type: ['string', 'null'], description: 'The importer’s source it came from' },
-    job: { type: 'null' },
+    job: JobSchema,
     version: { type: 'integer', minimum: 1, description: 'Grows with each change; the ETag' },
     created_at: { type: 'string', ...time },
     updated_at: { type: ['string', 'null'], ...time },
@@ -95,11 +112,40 @@ export const TaskListSchema: JSONSchema = { type: 'array', items: TaskSchema, ex
 export const CreateTaskSchema = {
   type: 'object',
   required: ['title'],
-  properties: fields,
+  properties: {
+    ...fields,
+    job: {
+      type: 'object',
+      required: ['type'],
+      properties: {
+        type: { type: 'string' },
+        input: { type: 'object', additionalProperties: true },
+        max_attempts: { type: 'integer' },
+      },
+      additionalProperties: false,
+    },
+  },
   additionalProperties: false,
-  examples: [{ title: 'Prepare report', description: 'Collect monthly data', city: 'Moscow' }],
+  examples: [
+    { title: 'Prepare report', description: 'Collect monthly data', city: 'Moscow' },
+    { title: 'Try it', job: { type: 'noop', input: { duration_ms: 1000 } } },
+  ],
 } as const satisfies JSONSchema
 export type CreateTask = FromSchema<typeof CreateTaskSchema>
+
+/** CreateTaskSchema with what the room of jobs says of them. */
+export function createTaskSchema(job: JSONSchema): typeof CreateTaskSchema {
+  const properties = { ...CreateTaskSchema.properties, job } as typeof CreateTaskSchema.properties
+  return { ...CreateTaskSchema, properties }
+}
+
+/** The same for messages, of which every field may be absent. */
+export function taskMessageSchema(job: JSONSchema): JSONSchema {
+  return { ...createTaskSchema(job), required: [] }
+}
+
+/** What a POST without a body makes. */
+export const UNTITLED: CreateTask = { title: 'Untitled task', job: { type: 'noop' } }
 
 export const PatchTaskSchema = {
   type: 'object',
@@ -139,6 +185,13 @@ export const ListTasksSchema = {
       description: 'Repeat it for more than one',
     },
     completed: { type: 'boolean' },
+    has_job: { type: 'boolean', description: 'Executable tasks, or those of people' },
+    job_state: {
+      type: 'array',
+      items: { type: 'string', enum: jobStates },
+      maxItems: 20,
+      description: 'Repeat it for more than one',
+    },
     sort: {
       type: 'string',
       default: 'id',

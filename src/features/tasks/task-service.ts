@@ -1,14 +1,17 @@
 import type { Actor } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import type { Queryable } from '../../database/database.ts'
+import { type Database, type Transaction, within } from '../../database/database.ts'
+import type { ExecutableTasks } from './executable-tasks.ts'
 import type { Status, TaskRow } from './task.ts'
+import { isPending } from './task-job.ts'
 import { listTasks, parseSort, type SortKey, type TaskPage } from './task-query.ts'
 import type { CreateTask, ListTasks, PatchTask } from './task-schemas.ts'
 import {
   findTask,
   type Guard,
   insertTask,
+  type NewTask,
   type Outcome,
   restoreTask,
   trashTask,
@@ -22,15 +25,20 @@ export interface TaskService {
   list(actor: Actor, query: ListTasks): Promise<TaskPage>
   patch(actor: Actor, id: number, input: PatchTask, versions?: number[]): Promise<Outcome>
   replace(actor: Actor, id: number, input: CreateTask, versions?: number[]): Promise<Outcome>
-  remove(actor: Actor, id: number, versions?: number[]): Promise<void>
+  remove(actor: Actor, id: number, versions?: number[]): Promise<Outcome>
   restore(actor: Actor, id: number): Promise<Outcome>
 }
 
 /**
  * The rules of tasks, on a database or on a transaction of it. `onChange` is called after each
- * write; on a transaction, leave it out and wake the stream after the commit.
+ * write; on a transaction, leave it out and wake the stream after the commit. Without `executables`
+ * no task can have a job.
  */
-export function createTaskService(db: Queryable, onChange: () => void = () => {}): TaskService {
+export function createTaskService(
+  db: Database | Transaction,
+  onChange: () => void = () => {},
+  executables?: ExecutableTasks,
+): TaskService {
   /** Makes a change to the task, which leaves alone what the actor may not change. */
   async function change(
     actor: Actor,
@@ -51,7 +59,12 @@ export function createTaskService(db: Queryable, onChange: () => void = () => {}
     async create(actor, input) {
       authorize(actor, 'task.create')
       const userId = actor.kind === 'user' ? actor.id : null
-      const row = await insertTask(db, { ...complete(input), userId })
+      const { job } = input
+      const task = newTask(input, userId)
+      if (job && !executables) throw new DomainError('unavailable', 'No jobs are taken here.')
+      const row = job
+        ? await within(db, (transaction) => executables!.create(transaction, actor, task, job))
+        : await insertTask(db, task)
       onChange()
       return row
     },
@@ -61,22 +74,37 @@ export function createTaskService(db: Queryable, onChange: () => void = () => {}
       authorize(actor, 'task.read', row)
       return row
     },
-    async list(actor, { status, completed, sort, skip, limit }) {
+    async list(actor, { status, completed, has_job, job_state, sort, skip, limit }) {
       authorize(actor, 'task.read')
-      const owner = ownerScope(actor)
-      return listTasks(db, { owner, statuses: status, completed, sort: sortKeys(sort), skip, limit })
-    },
-    patch(actor, id, input, versions) {
-      return change(actor, id, versions, (guard) => {
-        const { title, description, city } = input
-        return updateTask(db, id, { title, description, ...statusChange(input), city }, guard)
+      return listTasks(db, {
+        owner: ownerScope(actor),
+        statuses: status,
+        completed,
+        hasJob: has_job,
+        jobStates: job_state,
+        sort: sortKeys(sort),
+        skip,
+        limit,
       })
     },
-    replace(actor, id, input, versions) {
-      return change(actor, id, versions, (guard) => updateTask(db, id, complete(input), guard))
+    async patch(actor, id, input, versions) {
+      const { title, description, city } = input
+      const { status, reopen } = statusChange(input)
+      const changes = { title, description, status, reopen, city }
+      return leftToWorker(
+        await change(actor, id, versions, (guard) => updateTask(db, id, changes, guard)),
+        status,
+      )
     },
-    async remove(actor, id, versions) {
-      await change(actor, id, versions, (guard) => trashTask(db, id, guard))
+    async replace(actor, id, input, versions) {
+      const task = complete(input)
+      return leftToWorker(
+        await change(actor, id, versions, (guard) => updateTask(db, id, task, guard)),
+        task.status,
+      )
+    },
+    remove(actor, id, versions) {
+      return change(actor, id, versions, (guard) => trashTask(db, id, guard))
     },
     restore(actor, id) {
       return change(actor, id, undefined, (guard) => restoreTask(db, id, guard), 'in the trash')
@@ -84,7 +112,16 @@ export function createTaskService(db: Queryable, onChange: () => void = () => {}
   }
 }
 
-/** The whole task that a POST or PUT body describes. */
+/** The task that a POST body, or a message like it, describes. */
+export function newTask(input: CreateTask, userId: number | null): NewTask {
+  const task = complete(input)
+  if (input.job && task.status !== 'todo') {
+    throw validationError([{ path: 'body.status', message: 'must be todo where there is a job' }])
+  }
+  return { ...task, userId }
+}
+
+/** What a POST or PUT body describes, whole. */
 function complete(input: CreateTask) {
   return {
     title: input.title,
@@ -102,6 +139,15 @@ function statusChange(input: PatchTask): { status: Status | undefined; reopen: b
   }
   if (status !== undefined) return { status, reopen: false }
   return { status: input.completed ? 'done' : undefined, reopen: input.completed === false }
+}
+
+/** Refuses a status that was asked for while a worker's business it is. */
+function leftToWorker(row: Outcome, status: Status | undefined): Outcome {
+  if (status === undefined || status === row.status || !isPending(row.job)) return row
+  throw new DomainError(
+    'conflict',
+    `The job of task ${row.id} is ${row.job!.state}, so its worker sets the status; cancel it first, or leave the status.`,
+  )
 }
 
 function sortKeys(text: string): SortKey[] {

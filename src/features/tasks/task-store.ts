@@ -1,4 +1,5 @@
-import type { Queryable } from '../../database/database.ts'
+import type { Owned } from '../../core/authorization.ts'
+import type { Queryable, Transaction } from '../../database/database.ts'
 import { rowFromSnapshot, type Status, type TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
 
@@ -58,6 +59,16 @@ export async function findTask(db: Queryable, id: number): Promise<TaskRow | und
   return rows[0]
 }
 
+/** The owner of a task that is not in the trash; until the transaction ends it neither goes there nor changes. */
+export async function lockTask(transaction: Transaction, id: number): Promise<Owned | undefined> {
+  const { rows } = await transaction.query<Owned & object>({
+    name: 'task-lock',
+    text: 'SELECT user_id FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE',
+    values: [id],
+  })
+  return rows[0]
+}
+
 /**
  * Changes a task if it differs and the guard lets it. A change that changes nothing writes no row
  * and tells no event.
@@ -91,6 +102,8 @@ export async function updateTask(
         WHERE tasks.id = after.id
           AND (after.title, after.description, after.status, after.city)
             IS DISTINCT FROM (before.title, before.description, before.status, before.city)
+          -- While a job is pending, the status is its worker's.
+          AND (before.job IS NULL OR after.status = before.status OR before.job ->> 'state' NOT IN ('queued', 'running'))
         RETURNING tasks.*
       ), event AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t
@@ -114,18 +127,28 @@ export async function updateTask(
   return rows[0]
 }
 
-/** Moves a task to the trash if the guard lets it. */
+/** Moves a task to the trash if the guard lets it; a job of it that is pending is cancelled. */
 export async function trashTask(db: Queryable, id: number, guard: Guard): Promise<Outcome | undefined> {
   const { rows } = await db.query<Outcome & object>({
     name: 'task-trash',
     text: `
       WITH before AS (
         SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+      ), pending AS (
+        SELECT id, (job ->> 'runs')::integer AS run FROM before WHERE job ->> 'state' IN ('queued', 'running')
       ), t AS (
-        UPDATE tasks SET deleted_at = clock_timestamp(), version = tasks.version + 1 FROM before
+        UPDATE tasks SET deleted_at = clock_timestamp(), version = tasks.version + 1,
+          status = CASE WHEN pending.id IS NULL THEN before.status ELSE 'failed' END,
+          job = CASE WHEN pending.id IS NULL THEN before.job
+            ELSE before.job || '{"state": "failed", "error": "cancelled: the task was deleted"}' END
+        FROM before LEFT JOIN pending USING (id)
         WHERE tasks.id = before.id AND ($2::integer[] IS NULL OR before.version = ANY ($2))
           AND ($3::integer IS NULL OR before.user_id = $3)
         RETURNING tasks.*
+      ), run AS (
+        UPDATE task_runs SET state = 'cancelled', finished_at = clock_timestamp(), error = 'the task was deleted'
+        FROM t JOIN pending USING (id)
+        WHERE task_runs.task_id = t.id AND number = pending.run AND task_runs.state = 'running'
       ), event AS (
         INSERT INTO events (type, user_id, data)
         SELECT 'task_deleted', t.user_id, json_build_object('task_id', t.id) FROM t
@@ -163,7 +186,8 @@ export async function restoreTask(db: Queryable, id: number, guard: Guard): Prom
 /** Removes for good up to `limit` tasks that have been in the trash for `days`; says how many. */
 export async function purgeTrash(db: Queryable, days: number, limit: number): Promise<number> {
   const { rowCount } = await db.query({
-    text: `DELETE FROM tasks WHERE id IN (
+    // The condition stands twice: the outer one is of the row as it is once its lock is there, maybe restored.
+    text: `DELETE FROM tasks WHERE deleted_at < now() - make_interval(days => $1) AND id IN (
       SELECT id FROM tasks WHERE deleted_at < now() - make_interval(days => $1) LIMIT $2)`,
     values: [days, limit],
   })

@@ -11,6 +11,7 @@ const row: TaskRow = {
   weather: { temperature: 15.5 },
   user_id: 7,
   source: null,
+  job: null,
   version: 3,
   created_at: '2025-12-15T12:00:31.168401Z',
   updated_at: null,

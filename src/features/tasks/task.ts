@@ -1,4 +1,5 @@
 import { isoTimestamp } from '../../core/timestamp.ts'
+import { type Job, presentJob, type StoredJob } from './task-job.ts'
 
 export const statuses = ['todo', 'in_progress', 'done', 'failed'] as const
 export type Status = (typeof statuses)[number]
@@ -33,16 +34,18 @@ export interface TaskRow {
   weather: object | null
   user_id: number | null
   source: string | null
+  /** null: a task of people, which no worker touches. */
+  job: StoredJob | null
   version: number
   created_at: string
   updated_at: string | null
 }
 
 /** A task as clients see it. */
-export interface Task extends Omit<TaskRow, 'status'> {
+export interface Task extends Omit<TaskRow, 'status' | 'job'> {
   status: string
   completed: boolean
-  job: null
+  job: Job | null
 }
 
 export type TaskPresenter = (row: TaskRow) => Task
@@ -58,7 +61,7 @@ export function taskPresenter(labels: StatusLabels): TaskPresenter {
     weather: row.weather,
     user_id: row.user_id,
     source: row.source,
-    job: null,
+    job: row.job && presentJob(row.job),
     version: row.version,
     created_at: row.created_at,
     updated_at: row.updated_at,
@@ -69,6 +72,8 @@ export function taskPresenter(labels: StatusLabels): TaskPresenter {
 export function rowFromSnapshot(snapshot: TaskRow): TaskRow {
   return {
     ...snapshot,
+    // Events of the time before there were jobs have none.
+    job: snapshot.job ?? null,
     created_at: isoTimestamp(snapshot.created_at),
     updated_at: snapshot.updated_at && isoTimestamp(snapshot.updated_at),
   }

@@ -1,4 +1,5 @@
 import type { JSONSchema } from 'json-schema-to-ts'
+import { pageFields } from '../../core/page.ts'
 
 export const usernameField = {
   type: 'string',
@@ -38,10 +39,7 @@ export const UserListSchema: JSONSchema = { type: 'array', items: UserSchema, ex
 export const ListUsersSchema = {
   type: 'object',
   required: ['skip', 'limit'],
-  properties: {
-    skip: { type: 'integer', minimum: 0, maximum: 2_147_483_647, default: 0 },
-    limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
-  },
+  properties: pageFields,
   additionalProperties: false,
 } as const satisfies JSONSchema
 

@@ -69,6 +69,8 @@ export interface UserChanges {
   role?: Role | undefined
   disabled?: boolean | undefined
   passwordHash?: string | undefined
+  /** The password hash that they must have; with another one nothing is changed. */
+  insteadOf?: string | undefined
 }
 
 /**
@@ -90,7 +92,7 @@ export async function updateUser(
           password_hash = coalesce($4, before.password_hash),
           token_epoch = before.token_epoch + 1, updated_at = clock_timestamp()
         FROM before
-        WHERE users.id = before.id AND (coalesce($2, before.role), coalesce($3, before.disabled),
+        WHERE users.id = before.id AND before.password_hash = coalesce($5, before.password_hash) AND (coalesce($2, before.role), coalesce($3, before.disabled),
           coalesce($4, before.password_hash)) IS DISTINCT FROM (before.role, before.disabled, before.password_hash)
         RETURNING users.*
       ), revoked AS (
@@ -99,7 +101,13 @@ export async function updateUser(
       SELECT ${PUBLIC}, true AS changed FROM u
       UNION ALL
       SELECT ${PUBLIC}, false FROM before WHERE NOT EXISTS (SELECT FROM u)`,
-    values: [id, changes.role ?? null, changes.disabled ?? null, changes.passwordHash ?? null],
+    values: [
+      id,
+      changes.role ?? null,
+      changes.disabled ?? null,
+      changes.passwordHash ?? null,
+      changes.insteadOf ?? null,
+    ],
   })
   if (!rows[0]) return undefined
   const { changed, ...user } = rows[0]

@@ -11,6 +11,8 @@ declare module 'fastify' {
     actor: Actor
     /** Why they may not; it is thrown after their request was counted, so that guesses are limited too. */
     refusal: Error | undefined
+    /** Looks again who calls, after a body came slowly: whoever lost their credential or their role has lost it. */
+    confirmActor(): Promise<void>
   }
 }
 
@@ -29,7 +31,7 @@ const open =
   /^\/(health(\/ready)?|docs(\/.*)?|swagger(\/.*)?|redoc(\/.*)?|openapi\.json|auth\/(register|login|refresh|setup))?\/?$/
 
 /** Who opens a socket there may say who they are later, in the first message. */
-const sockets = /^\/ws(\/tasks)?\/?$/
+const sockets = /^\/ws(\/(tasks|currencies))?\/?$/
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -73,6 +75,18 @@ export function registerAccess(
       else request.refusal = unauthenticated('The token is not valid, or no longer.')
       done()
     }, done)
+  })
+  app.decorateRequest('confirmActor', async function (this: FastifyRequest) {
+    if (this.actor.kind !== 'user') return
+    const token = bearerToken(this.headers.authorization)!
+    if (known(token) === this.actor) return
+    const found = await authenticate(token)
+    if (!found) throw unauthenticated('The token is no longer valid.')
+    this.actor = found
+  })
+  app.addHook('preHandler', (request, _reply, done) => {
+    if (request.actor.kind !== 'user' || request.body === undefined) return done()
+    request.confirmActor().then(() => done(), done)
   })
 }
 

@@ -25,17 +25,35 @@ const ReadySchema: JSONSchema = {
   properties: {
     status: { type: 'string', const: 'ready' },
     checks: { type: 'object', additionalProperties: CheckSchema },
+    roles: { type: 'array', items: { type: 'string' }, description: 'What this process does' },
+    worker: {
+      type: ['integer', 'null'],
+      description: 'Which of the processes it is that share the port; null: the only one',
+    },
   },
-  examples: [{ status: 'ready', checks: { database: { status: 'up' } } }],
+  examples: [
+    {
+      status: 'ready',
+      checks: { database: { status: 'up' } },
+      roles: ['api', 'worker', 'scheduler', 'relay'],
+      worker: null,
+    },
+  ],
 }
 
 /** Without what is `required` there is no readiness; what is `optional` is told of only. */
 export function healthRoutes({
   required,
   optional,
+  roles,
+  worker,
 }: {
   required: Record<string, Check>
   optional: Record<string, Check>
+  /** What the process does. */
+  roles: readonly string[]
+  /** Which of the processes it is that share the port; null: the only one. */
+  worker: number | null
 }): FastifyPluginCallbackJsonSchemaToTs {
   return (app, _options, done) => {
     app.get(
@@ -67,12 +85,13 @@ export function healthRoutes({
         const down = results
           .filter(([name, { status }]) => name in required && status === 'down')
           .map(([name]) => name)
-        if (down.length === 0) return { status: 'ready', checks: Object.fromEntries(results) }
+        const self = { roles, worker }
+        if (down.length === 0) return { status: 'ready', checks: Object.fromEntries(results), ...self }
         const problem = toProblem(new DomainError('unavailable', `Down: ${down.join(', ')}.`), request.url)
         return reply
           .code(503 as never)
           .type(PROBLEM_JSON)
-          .send({ ...problem, checks: Object.fromEntries(results) })
+          .send({ ...problem, checks: Object.fromEntries(results), ...self })
       },
     )
     done()

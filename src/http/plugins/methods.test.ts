@@ -18,6 +18,8 @@ async function server() {
   app.get('/things/special', handler)
   app.route({ method: ['PUT', 'DELETE'], url: '/things/:id', handler })
   app.get('/files/*', handler)
+  // As of a folder of static files.
+  app.get('/missing/*', (_request, reply) => reply.callNotFound())
   await app.ready()
   return app
 }
@@ -45,6 +47,13 @@ test.each(['/', '/thing', '/things/7/8', '/files', '//things'])('%s is 404 for e
     const answer = await app.inject({ method, url })
     expect([answer.statusCode, answer.headers.allow]).toEqual([404, undefined])
   }
+})
+
+test('a path whose handler finds nothing there is 404 for what it takes, 405 for the rest', async () => {
+  const app = await server()
+  const get = await app.inject({ method: 'GET', url: '/missing/a' })
+  expect([get.statusCode, get.headers.allow]).toEqual([404, undefined])
+  expect((await app.inject({ method: 'PATCH', url: '/missing/a' })).statusCode).toBe(405)
 })
 
 test('an endless unknown path is not repeated at length', async () => {

@@ -22,7 +22,9 @@ export function registerMethods(app: FastifyInstance): ReadonlyMap<string, Reado
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0]!
     const methods = paths.find('GET', path)?.store as Set<string> | undefined
-    if (!methods) throw new DomainError('not-found', `There is nothing at ${path.slice(0, 200)}.`)
+    // The path of a static file is known before it is known whether the file is there.
+    if (!methods || methods.has(request.method))
+      throw new DomainError('not-found', `There is nothing at ${path.slice(0, 200)}.`)
     const allow = [...methods, 'OPTIONS'].sort().join(', ')
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
     throw new DomainError('method-not-allowed', `${path} takes ${allow}.`, { headers: { allow } })

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../../core/shown-url.ts'
 import type { Importer } from '../importer.ts'
 import { fetchTodos } from './todo-source.ts'
 import { saveTodos } from './todo-store.ts'
@@ -13,11 +14,4 @@ export function todoImporter(options: { url: string; intervalSeconds: number }):
       return (transaction) => saveTodos(transaction, todos)
     },
   }
-}
-
-function withoutCredentials(url: string): string {
-  const parsed = new URL(url)
-  parsed.username = ''
-  parsed.password = ''
-  return parsed.href
 }

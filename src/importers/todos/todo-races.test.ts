@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { rawClient } from '../../../test/support/event-harness.ts'
-import { eventually } from '../../../test/support/eventually.ts'
+import { waitsForALock } from '../../../test/support/locks.ts'
 import { operator } from '../../core/actor.ts'
 import { createTaskService } from '../../features/tasks/index.ts'
 import type { SourceTodo } from './todo-source.ts'
@@ -29,15 +29,6 @@ async function imported(): Promise<{ todo: SourceTodo; id: number }> {
   await save(todo)
   const [row] = await database.rows<{ id: number }>('SELECT id FROM tasks WHERE source_key = $1', [todo.key])
   return { todo, id: row!.id }
-}
-
-async function someoneWaits(): Promise<void> {
-  await eventually(async () => {
-    const rows = await database.rows(
-      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    )
-    return rows.length > 0
-  }, 'a statement that waits for the lock')
 }
 
 async function taskOf(id: number) {
@@ -70,7 +61,7 @@ test('an edit that commits while the import waits for it is kept, and the other 
   await person.query('BEGIN')
   await person.query(`UPDATE tasks SET title = 'Mine', version = version + 1 WHERE id = $1`, [id])
   const saving = save({ ...todo, title: 'Theirs, changed', completed: true })
-  await someoneWaits()
+  await waitsForALock(database)
   await person.query('COMMIT')
   expect(await saving).toEqual({ created: 0, updated: 1, skipped: 0 })
   expect(await taskOf(id)).toMatchObject({ title: 'Mine', status: 'done', version: 3 })
@@ -86,7 +77,7 @@ test('an edit of all fields that commits while the import waits leaves nothing t
     [id],
   )
   const saving = save({ key: todo.key, title: 'New', description: 'New', completed: true })
-  await someoneWaits()
+  await waitsForALock(database)
   await person.query('COMMIT')
   expect(await saving).toEqual({ created: 0, updated: 0, skipped: 1 })
   expect(await taskOf(id)).toMatchObject({ title: 'Mine', description: null, status: 'failed', version: 2 })
@@ -97,7 +88,7 @@ test('an edit that is rolled back while the import waits counts for nothing', as
   await person.query('BEGIN')
   await person.query(`UPDATE tasks SET title = 'Mine' WHERE id = $1`, [id])
   const saving = save({ ...todo, title: 'New' })
-  await someoneWaits()
+  await waitsForALock(database)
   await person.query('ROLLBACK')
   expect(await saving).toMatchObject({ updated: 1 })
   expect(await taskOf(id)).toMatchObject({ title: 'New', version: 2 })
@@ -109,7 +100,7 @@ test('a deletion that commits while the import waits stands; after a restore the
   await person.query('BEGIN')
   await person.query('UPDATE tasks SET deleted_at = now() WHERE id = $1', [id])
   const saving = save(news)
-  await someoneWaits()
+  await waitsForALock(database)
   await person.query('COMMIT')
   expect(await saving).toEqual({ created: 0, updated: 0, skipped: 1 })
   expect(await taskOf(id)).toMatchObject({ title: 'Theirs', deleted: true })
@@ -134,7 +125,7 @@ test('a PATCH that waits for an open import lands on what the import wrote', asy
   const { todo, id } = await imported()
   await using open = await openImport({ ...todo, title: 'New', completed: true })
   const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' })
-  await someoneWaits()
+  await waitsForALock(database)
   await open.commit()
   expect(await patching).toMatchObject({ title: 'Mine', status: 'done', version: 3, changed: true })
   const events = await database.rows<{ version: number }>(
@@ -149,7 +140,7 @@ test('a PATCH with If-Match that waits for an open import is refused, and writes
   await using open = await openImport({ ...todo, title: 'New' })
   const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' }, [1])
   const refused = expect(patching).rejects.toThrow(/at version 2/)
-  await someoneWaits()
+  await waitsForALock(database)
   await open.commit()
   await refused
   expect(await taskOf(id)).toMatchObject({ title: 'New', version: 2 })

@@ -1,0 +1,59 @@
+import { type ConfirmChannel, connect } from 'amqplib'
+import { openDatabase } from '../../src/database/database.ts'
+import { createExecutables, openTaskQueue, startBoss } from '../../src/jobs/index.ts'
+import { noopJob } from '../../src/jobs/types/noop.ts'
+import type { Logger } from '../../src/logging/logger.ts'
+
+const DEFAULT_URL = 'amqp://127.0.0.1:5672'
+const rabbitUrl = process.env.RABBITMQ_URL || DEFAULT_URL
+const PORTION = 500
+const quiet = { info() {}, warn() {}, error() {}, debug() {} } as unknown as Logger
+
+/** A pair of queues of the bench's own, deleted in the end. */
+export interface Queues extends AsyncDisposable {
+  settings: { RABBITMQ_URL: string; RABBITMQ_QUEUE: string; RABBITMQ_DURABLE_QUEUE: string }
+  /** Puts in `count` messages, with ids or without, and waits until RabbitMQ has them. */
+  fill(queue: string, count: number, withIds: boolean): Promise<void>
+}
+
+export async function openQueues(): Promise<Queues> {
+  const model = await connect(rabbitUrl)
+  const channel: ConfirmChannel = await model.createConfirmChannel()
+  const queue = `taskwire_bench_${process.pid}`
+  const durable = `${queue}_durable`
+  await channel.assertQueue(queue, { durable: false })
+  await channel.assertQueue(durable, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
+  let number = 0
+  return {
+    settings: { RABBITMQ_URL: rabbitUrl, RABBITMQ_QUEUE: queue, RABBITMQ_DURABLE_QUEUE: durable },
+    async fill(to, count, withIds) {
+      for (let i = 0; i < count; i++) {
+        const content = Buffer.from(JSON.stringify({ status: 'New', title: `Message ${i}` }))
+        const messageId = withIds ? `bench ${number++}` : undefined
+        channel.sendToQueue(to, content, { persistent: to === durable, ...(messageId && { messageId }) })
+        if (i % PORTION === PORTION - 1) await channel.waitForConfirms()
+      }
+      await channel.waitForConfirms()
+    },
+    async [Symbol.asyncDispose]() {
+      for (const name of [queue, durable]) {
+        await channel.deleteQueue(name)
+        await channel.deleteQueue(`${name}.dead`)
+      }
+      await model.close()
+    },
+  }
+}
+
+/** Queues `count` jobs that do nothing, as a server would that has no worker. */
+export async function queueJobs(url: string, count: number): Promise<void> {
+  await using db = openDatabase({ connectionString: url }, () => {})
+  const boss = await startBoss({ connectionString: url }, quiet)
+  const executables = createExecutables([noopJob], await openTaskQueue(boss))
+  const task = { title: 'Nothing', description: null, status: 'todo', city: null, userId: null } as const
+  for (let left = count; left > 0; left -= PORTION) {
+    const tasks = Array.from({ length: Math.min(left, PORTION) }, () => ({ task, job: { type: 'noop' } }))
+    await db.transaction((transaction) => executables.createAll(transaction, tasks))
+  }
+  await boss.stop({ close: true })
+}

@@ -1,0 +1,118 @@
+import { asyncApiDocument } from '../events/asyncapi.ts'
+import { sseRoutes } from '../events/sse-routes.ts'
+import { registerWebSocketRoutes } from '../events/websocket-routes.ts'
+import { attachmentRoutes } from '../features/attachments/index.ts'
+import { apiTokenRoutes, authRoutes, setupRoutes } from '../features/auth/index.ts'
+import { currencyApi, currencyEventSchemas } from '../features/currencies/index.ts'
+import { createTaskService, taskEventSchemas, taskPresenter, taskRoutes } from '../features/tasks/index.ts'
+import { createUserService, userRoutes } from '../features/users/index.ts'
+import { createWebhooks, webhookCalls, webhookRoutes } from '../features/webhooks/index.ts'
+import { parseFormBodies } from '../http/form-body.ts'
+import { version } from '../http/openapi.ts'
+import { healthRoutes } from '../http/plugins/health.ts'
+import { createHttpServer } from '../http/server.ts'
+import { createWrite } from '../idempotency/index.ts'
+import { importEventSchemas, importRoutes, nextRun } from '../importers/index.ts'
+import { createJobService, jobRoutes, jobSchema } from '../jobs/index.ts'
+import { type Family, mergeFamilies, metricsRoutes } from '../metrics/index.ts'
+import { createRateLimiter } from '../rate-limit/index.ts'
+import type { Parts } from './parts.ts'
+import { vocabulary } from './vocabulary.ts'
+
+const SOCKET_GRACE_MS = 1_000
+const READY_TIMEOUT_MS = 1_000
+
+type Routes = Parameters<Parameters<typeof createHttpServer>[0]['registerRoutes']>[0]
+
+const eventSchemas = { ...taskEventSchemas, ...importEventSchemas, ...currencyEventSchemas }
+
+/** The HTTP server of a process: with the role `api` everything, without it health and metrics. */
+export function createApi(parts: Parts, ownMetrics: () => Promise<Family[]>) {
+  const { config, log, metrics, auth, sockets, sources, redis, bus, intake, counters, workers } = parts
+  const points = config.RATE_LIMIT_PER_MINUTE
+  const { storage } = parts.attachments.checks
+  return createHttpServer({
+    config,
+    log,
+    vocabulary,
+    authenticator: auth.authenticator,
+    limiter:
+      points > 0
+        ? createRateLimiter({ name: 'default', points, seconds: 60, redis, counters, log })
+        : undefined,
+    metrics,
+    sentWebhooks: parts.has('api') ? webhookCalls(eventSchemas) : {},
+    closeSockets: () => {
+      sources.close()
+      return sockets.close(SOCKET_GRACE_MS)
+    },
+    registerRoutes: (app) => {
+      app.register(
+        healthRoutes({
+          required: { database: () => parts.db.ping(READY_TIMEOUT_MS) },
+          optional: {
+            ...(redis && { redis: () => redis.ping(READY_TIMEOUT_MS) }),
+            ...(bus && { nats: () => bus.ping(READY_TIMEOUT_MS) }),
+            ...(intake && { rabbitmq: () => intake.check() }),
+            ...(storage && { storage: () => storage(READY_TIMEOUT_MS) }),
+          },
+          roles: config.ROLES,
+          worker: workers?.index ?? null,
+        }),
+      )
+      app.register(
+        metricsRoutes(workers ? async () => mergeFamilies(await workers.metricsOfAll()) : ownMetrics),
+      )
+      if (parts.has('api')) registerFeatures(app, parts)
+    },
+  })
+}
+
+function registerFeatures(app: Routes, parts: Parts): void {
+  const { config, log, db, stream, changed, auth, sockets, sources, boss, runner, importers } = parts
+  const { executables, queue, worker } = parts
+  const tasks = createTaskService(db, changed, executables)
+  const write = createWrite({
+    db,
+    direct: tasks,
+    on: (transaction) => createTaskService(transaction, undefined, executables),
+    onCommit: changed,
+    actions: ['task.change'],
+  })
+  const writeJob = createWrite({
+    db,
+    direct: createJobService(db, queue, executables, changed),
+    on: (transaction) => createJobService(transaction, queue, executables),
+    onCommit: changed,
+    actions: ['task.change'],
+  })
+  const present = taskPresenter(config.STATUS_LABELS)
+  const onJob = worker.wakeAll
+  const users = createUserService(db, {
+    onRevoked: () => auth.revocations.check(),
+    endSessions: (id) => auth.sessions.endAll(id),
+  })
+  app.register(taskRoutes({ tasks, write, present, log, jobSchema: jobSchema(parts.jobTypes), onJob }))
+  app.register(jobRoutes({ db, tasks, write: writeJob, present, log, onJob }))
+  app.register(attachmentRoutes({ attachments: parts.attachments, log }))
+  app.register(currencyApi({ db, onChange: changed, publish: parts.bus?.publish, log }))
+  app.register(
+    importRoutes({
+      db,
+      runner,
+      importers,
+      nextRun: async (importer) => (config.IMPORTS === 'on' ? nextRun(boss, importer) : undefined),
+    }),
+  )
+  app.register(userRoutes({ users, log }))
+  app.register(
+    webhookRoutes({ ...createWebhooks({ db, ...parts.sending, settled: () => stream.settled() }), log }),
+  )
+  app.register(authRoutes({ auth: auth.service, parseForms: parseFormBodies }))
+  app.register(apiTokenRoutes({ apiTokens: auth.apiTokens, issueTicket: auth.gate.issueTicket, log }))
+  app.register(setupRoutes({ db, ...auth, log, parseForms: parseFormBodies }))
+  const events = asyncApiDocument(version, eventSchemas)
+  app.get('/asyncapi.json', { schema: { hide: true } }, async () => events)
+  app.register(sseRoutes({ stream, sources, gate: auth.gate }))
+  registerWebSocketRoutes(app as never, { stream, sockets, gate: auth.gate, log })
+}

@@ -1,0 +1,88 @@
+import type { Config } from '../config/config.ts'
+import { type ConnectionOptions, type Database, openDatabase } from '../database/database.ts'
+import { startEmbeddedPostgres } from '../database/embedded.ts'
+import { migrate } from '../database/migrate.ts'
+import { EventStream } from '../events/stream.ts'
+import { currencyEventRenderers } from '../features/currencies/index.ts'
+import { taskEventRenderers, taskPresenter } from '../features/tasks/index.ts'
+import {
+  createImportRunner,
+  currencyImporter,
+  type Importer,
+  type ImportRunner,
+  importEventRenderers,
+  todoImporter,
+} from '../importers/index.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Metrics } from '../metrics/index.ts'
+
+/** What stands between the settings and the HTTP server: enough for a command that needs no server. */
+export interface Core extends AsyncDisposable {
+  connection: ConnectionOptions
+  /** Names of the migrations that this start applied. */
+  migrated: string[]
+  db: Database
+  stream: EventStream
+  importers: Importer[]
+  runner: ImportRunner
+  /** Call after a commit that told an event. */
+  changed: () => void
+}
+
+/**
+ * Starts the database, embedded or not, brings its schema up to date and builds the services on it.
+ * `onChange` hears of each commit that told an event.
+ */
+export async function startCore(
+  config: Config,
+  log: Logger,
+  options: { onChange?: () => void; connection?: ConnectionOptions | undefined; metrics?: Metrics } = {},
+): Promise<Core> {
+  const { onChange = () => {}, metrics } = options
+  await using stack = new AsyncDisposableStack()
+  const connection = options.connection ?? (await connectionTo(config, log, stack))
+  const migrated = await migrate(connection)
+  if (migrated.length > 0) log.info({ migrations: migrated }, 'schema updated')
+  const db = stack.use(
+    openDatabase(connection, (error) => log.debug(`idle connection lost: ${error.message}`)),
+  )
+  const present = taskPresenter(config.STATUS_LABELS)
+  const stream = stack.use(
+    new EventStream(
+      db,
+      log,
+      { ...taskEventRenderers(present), ...importEventRenderers, ...currencyEventRenderers },
+      metrics,
+    ),
+  )
+  const changed = () => {
+    stream.wake()
+    onChange()
+  }
+  const runner = stack.use(createImportRunner({ db, log, onChange: changed }))
+  const importers = [
+    todoImporter({ url: config.TODO_SOURCE_URL, intervalSeconds: config.BACKGROUND_TASK_INTERVAL }),
+    currencyImporter({ url: config.CBR_URL, intervalSeconds: config.CURRENCY_INTERVAL }),
+  ]
+  const owned = stack.move()
+  return {
+    connection,
+    migrated,
+    db,
+    stream,
+    importers,
+    runner,
+    changed,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+async function connectionTo(
+  config: Config,
+  log: Logger,
+  stack: AsyncDisposableStack,
+): Promise<ConnectionOptions> {
+  if (config.DATABASE_URL) return { connectionString: config.DATABASE_URL }
+  const embedded = stack.use(await startEmbeddedPostgres({ dataDir: config.DATA_DIR, log }))
+  return embedded.connection
+}

@@ -1,0 +1,155 @@
+import { type Bus, openBus } from '../bus/index.ts'
+import type { Config, Role } from '../config/config.ts'
+import type { ConnectionOptions } from '../database/database.ts'
+import { EventSources } from '../events/event-sources.ts'
+import { createSignal, type Signal } from '../events/signal.ts'
+import { Sockets } from '../events/sockets.ts'
+import { type Attachments, createAttachments } from '../features/attachments/index.ts'
+import { type Auth, createAuth } from '../features/auth/index.ts'
+import { taskMessageSchema } from '../features/tasks/index.ts'
+import { createSecretBox, type DeliveryQueue, type SecretBox } from '../features/webhooks/index.ts'
+import { bodyValidator } from '../http/validation.ts'
+import { openDeliveryQueue } from '../jobs/delivery-queue.ts'
+import {
+  createExecutables,
+  type Executables,
+  type Intake,
+  type JobType,
+  jobSchema,
+  jobTypes,
+  openTaskQueue,
+  type PgBoss,
+  startBoss,
+  startIntake,
+  startWorker,
+  type TaskQueue,
+  type WorkerRoom,
+} from '../jobs/index.ts'
+import type { Logger } from '../logging/logger.ts'
+import { createMetrics, type Family, type Metrics, registerProcessMetrics } from '../metrics/index.ts'
+import { createGuard, type Guard } from '../outbound/guard.ts'
+import { type CounterFactory, memoryCounter } from '../rate-limit/index.ts'
+import { openRedis, type Redis } from '../redis/redis.ts'
+import { type Core, startCore } from './core.ts'
+import { vocabulary } from './vocabulary.ts'
+
+const JOB_GRACE_MS = 2_000
+
+/** What a process has of those beside it that share its port. */
+export interface Workers {
+  /** Which of them it is, from 1. */
+  index: number
+  connection: ConnectionOptions
+  counters: CounterFactory
+  /** The metrics of each of them, of this one too. */
+  metricsOfAll: () => Promise<Family[][]>
+}
+
+/** What the roles of a process are built on. */
+export interface Parts extends Omit<Core, typeof Symbol.asyncDispose>, AsyncDisposable {
+  config: Config
+  log: Logger
+  has(role: Role): boolean
+  workers: Workers | undefined
+  metrics: Metrics
+  redis: Redis | undefined
+  /** NATS, where it is configured and a role of the process has to do with it. */
+  bus: Bus | undefined
+  /** Counts for rate limits where no Redis does. */
+  counters: CounterFactory
+  auth: Auth
+  attachments: Attachments
+  boss: PgBoss
+  /** The jobs of executable tasks. */
+  queue: TaskQueue
+  jobTypes: readonly JobType[]
+  executables: Executables
+  worker: WorkerRoom
+  /** RabbitMQ, where it is configured and the process has the role `relay`. */
+  intake: Intake | undefined
+  /** What webhooks are sent with. */
+  sending: { queue: DeliveryQueue; secrets: SecretBox; guard: Guard }
+  sockets: Sockets
+  sources: EventSources
+}
+
+/** Starts what all roles need. */
+export async function startParts(config: Config, log: Logger, workers: Workers | undefined): Promise<Parts> {
+  await using stack = new AsyncDisposableStack()
+  const has = (role: Role) => config.ROLES.includes(role)
+  const metrics = createMetrics()
+  stack.use(registerProcessMetrics(metrics))
+  let signal: Signal | undefined
+  const core = stack.use(
+    await startCore(config, log, {
+      onChange: () => signal?.send(),
+      connection: workers?.connection,
+      metrics,
+    }),
+  )
+  const { db, stream, importers, runner, changed } = core
+  await stream.start()
+  signal = stack.use(createSignal(db, () => stream.wake()))
+  const sockets = stack.use(new Sockets())
+  const sources = new EventSources()
+  stack.defer(() => sources.close())
+  const redis = config.REDIS_URL ? stack.use(await openRedis(config.REDIS_URL, log)) : undefined
+  const bus =
+    config.natsUrl && (has('api') || has('relay'))
+      ? stack.use(await openBus({ url: config.natsUrl, subject: config.NATS_SUBJECT, db, log }))
+      : undefined
+  const counters = workers?.counters ?? memoryCounter
+  const onRevoked: Parameters<typeof createAuth>[0]['onRevoked'] = (revocation) => {
+    sockets.revoke(revocation)
+    sources.revoke(revocation)
+  }
+  const auth = stack.use(await createAuth({ db, log, config, redis, counters, onRevoked }))
+  const attachments = stack.use(createAttachments({ db, config, log }))
+  const boss = await startBoss(core.connection, log, { schedules: has('scheduler') })
+  stack.defer(() => boss.stop({ graceful: true, timeout: JOB_GRACE_MS, close: true }))
+  const queue = await openTaskQueue(boss)
+  const types = jobTypes({ importers, runner, allowedHosts: config.JOB_HTTP_ALLOW })
+  const executables = createExecutables(types, queue)
+  const concurrency = has('worker') ? config.WORKER_CONCURRENCY : 0
+  const worker = stack.use(startWorker({ db, queue, types, concurrency, log, onChange: changed }))
+  const intake = has('relay')
+    ? await startIntake({
+        config,
+        db,
+        executables,
+        check: bodyValidator(vocabulary, taskMessageSchema(jobSchema(types))),
+        log,
+        onTaken: () => {
+          changed()
+          worker.wakeAll()
+        },
+      })
+    : undefined
+  if (intake) stack.use(intake)
+  const sending = {
+    queue: await openDeliveryQueue({ boss, log }),
+    secrets: createSecretBox(auth.keys),
+    guard: createGuard(config.WEBHOOK_ALLOW),
+  }
+  const owned = stack.move()
+  return {
+    ...core,
+    ...{
+      config,
+      log,
+      has,
+      workers,
+      metrics,
+      redis,
+      bus,
+      counters,
+      auth,
+      attachments,
+      boss,
+      sockets,
+      sources,
+    },
+    ...{ sending, queue, jobTypes: types, executables, worker, intake },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}

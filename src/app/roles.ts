@@ -1,0 +1,53 @@
+import { type Feed, startFeeds } from '../events/feed.ts'
+import { purgeEvents } from '../events/outbox.ts'
+import { currencyMessage, purgeInbox, rateReceiver } from '../features/currencies/index.ts'
+import { purgeTrash } from '../features/tasks/index.ts'
+import { purgeDeliveries, startDeliveries, webhookFeed } from '../features/webhooks/index.ts'
+import { purgeIdempotencyKeys } from '../idempotency/index.ts'
+import { startBackfill, startImportSchedule } from '../importers/index.ts'
+import { purgeInbox as purgeTaskInbox, startHousekeeping } from '../jobs/index.ts'
+import type { Parts } from './parts.ts'
+
+/** Role `scheduler`: what is due by the clock. */
+export async function startScheduler(parts: Parts): Promise<AsyncDisposable> {
+  const { config, log, db, auth, attachments, boss, runner, importers } = parts
+  await using stack = new AsyncDisposableStack()
+  await startHousekeeping({
+    boss,
+    log,
+    purges: {
+      events: (limit) => purgeEvents(db, config.EVENT_RETENTION_DAYS, limit),
+      trash: (limit) => purgeTrash(db, config.TRASH_DAYS, limit),
+      webhookDeliveries: (limit) => purgeDeliveries(db, config.EVENT_RETENTION_DAYS, limit),
+      taskMessages: (limit) => purgeTaskInbox(db, limit),
+      rateMessages: (limit) => purgeInbox(db, limit),
+      attachments: (limit) => attachments.files.purge(limit),
+      keys: (limit) => purgeIdempotencyKeys(db, limit),
+      ...auth.purges,
+    },
+  })
+  if (config.IMPORTS === 'on') {
+    stack.use(await startImportSchedule({ boss, runner, importers, log }))
+    const { CBR_URL: url, CURRENCY_BACKFILL_DAYS: days } = config
+    if (days > 0) stack.use(await startBackfill({ boss, db, log, url, days }))
+  }
+  return stack.move()
+}
+
+/** Role `worker`: what is done later, by jobs. */
+export async function startWorker({ db, log, sending }: Parts): Promise<AsyncDisposable> {
+  return await startDeliveries({ db, log, ...sending })
+}
+
+/** Role `relay`: events to consumers that take each once, and messages of others. */
+export async function startRelay(parts: Parts): Promise<AsyncDisposable> {
+  const { db, log, stream, sending, bus, changed } = parts
+  await using stack = new AsyncDisposableStack()
+  const feeds: Feed[] = [webhookFeed({ db, queue: sending.queue })]
+  if (bus) {
+    feeds.push(bus.feed(currencyMessage))
+    stack.use(bus.listen(rateReceiver({ db, onChange: changed })))
+  }
+  stack.use(await startFeeds({ db, log, stream, feeds }))
+  return stack.move()
+}

@@ -1,0 +1,24 @@
+import { currencyFormats, normalizeCode } from '../features/currencies/index.ts'
+import { parseStatus } from '../features/tasks/index.ts'
+import { canonicalUsername, isUsername } from '../features/users/index.ts'
+import type { Vocabulary } from '../http/validation.ts'
+import { jobFormats } from '../jobs/index.ts'
+
+/** What the schemas of the features say beyond JSON Schema. */
+export const vocabulary: Vocabulary = {
+  normalizers: {
+    trim: (text) => text.trim(),
+    lower: (text) => text.toLowerCase(),
+    status: (text) => parseStatus(text) ?? text,
+    username: canonicalUsername,
+    currency: normalizeCode,
+  },
+  formats: {
+    ...currencyFormats,
+    ...jobFormats,
+    username: {
+      is: isUsername,
+      message: 'must be 3 to 64 letters, digits, dots, hyphens and underscores',
+    },
+  },
+}

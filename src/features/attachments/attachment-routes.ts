@@ -1,0 +1,63 @@
+import type {} from '@fastify/swagger'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import { caller } from '../../core/actor.ts'
+import { problems } from '../../core/problem.ts'
+import { keyed } from '../../idempotency/index.ts'
+import type { Logger } from '../../logging/logger.ts'
+import { presentAttachment } from './attachment.ts'
+import { contentRoutes } from './attachment-content-routes.ts'
+import { AttachmentListSchema, AttachmentParams, TaskParams } from './attachment-schemas.ts'
+import { uploadRoutes } from './attachment-upload-routes.ts'
+import type { Attachments } from './attachments.ts'
+
+export function attachmentRoutes(deps: {
+  attachments: Attachments
+  log: Logger
+}): FastifyPluginCallbackJsonSchemaToTs {
+  const { attachments, log } = deps
+  const { service, write, files } = attachments
+  return (app, _options, done) => {
+    app.addHook('onRoute', (route) => {
+      route.schema = { tags: ['attachments'], ...route.schema }
+    })
+    app.register(uploadRoutes({ attachments, log }))
+    app.register(contentRoutes({ service, files }))
+
+    app.get(
+      '/tasks/:id/attachments',
+      {
+        schema: {
+          summary: 'List the attachments of a task',
+          description: 'The oldest first; there are at most 100.',
+          params: TaskParams,
+          response: { 200: AttachmentListSchema, ...problems(404, 422) },
+        },
+      },
+      async ({ actor, params }) => (await service.list(actor, params.id)).map(presentAttachment),
+    )
+
+    app.delete(
+      '/tasks/:id/attachments/:aid',
+      {
+        schema: {
+          summary: 'Delete an attachment',
+          description: 'For good: attachments have no trash of their own.',
+          params: AttachmentParams,
+          ...keyed,
+          response: { 204: { type: 'null', description: 'It is deleted' }, ...problems(404, 409, 422) },
+        },
+      },
+      (request, reply) =>
+        write(request, reply, async (service) => {
+          const { id: taskId, aid: attachmentId } = request.params
+          const stored = await service.remove(request.actor, taskId, attachmentId)
+          const committed = () => {
+            log.info({ ...caller(request), taskId, attachmentId }, 'attachment deleted')
+            void files.remove(stored)
+          }
+          return { status: 204, headers: {}, body: null, committed }
+        }),
+    )
+    done()
+  }
+}

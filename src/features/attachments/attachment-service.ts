@@ -1,0 +1,94 @@
+import type { Actor } from '../../core/actor.ts'
+import { type Action, authorize } from '../../core/authorization.ts'
+import { DomainError } from '../../core/errors.ts'
+import type { Queryable, Transaction } from '../../database/database.ts'
+import { findTask, lockTask } from '../tasks/index.ts'
+import type { AttachmentRow } from './attachment.ts'
+import {
+  attach,
+  countAttachments,
+  detach,
+  findAttachment,
+  listAttachments,
+  lockUsage,
+  type StoredBytes,
+} from './attachment-store.ts'
+
+/** So many attachments a task has at most, so that a list of them is never long. */
+export const MAX_PER_TASK = 100
+
+/** Who may read or change a task may do the same with its attachments. */
+export interface AttachmentService {
+  /** Throws unless the actor may attach something to the task. */
+  mayAdd(actor: Actor, taskId: number): Promise<void>
+  list(actor: Actor, taskId: number): Promise<AttachmentRow[]>
+  get(actor: Actor, taskId: number, id: number): Promise<AttachmentRow>
+  /** Attaches what is stored, if there is still room and the task is still there. */
+  add(actor: Actor, taskId: number, stored: { id: number; size: number }): Promise<AttachmentRow>
+  /** Takes it from the task; its bytes are to be removed once that is committed. */
+  remove(actor: Actor, taskId: number, id: number): Promise<StoredBytes>
+}
+
+/**
+ * The rules of attachments, on a database or on a transaction of it: `inTransaction` runs its work in one, or in
+ * that one. `quotaBytes`: what the attachments of one user's tasks may have together; 0: no limit.
+ */
+export function createAttachmentService(
+  db: Queryable,
+  inTransaction: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>,
+  quotaBytes: number,
+): AttachmentService {
+  async function allow(actor: Actor, action: Action, taskId: number): Promise<void> {
+    authorize(actor, action)
+    authorize(actor, action, found(await findTask(db, taskId), `There is no task ${taskId} here.`))
+  }
+
+  return {
+    mayAdd: (actor, taskId) => allow(actor, 'task.change', taskId),
+    async list(actor, taskId) {
+      await allow(actor, 'task.read', taskId)
+      return listAttachments(db, taskId)
+    },
+    async get(actor, taskId, id) {
+      await allow(actor, 'task.read', taskId)
+      return found(await findAttachment(db, taskId, id), absent(taskId, id))
+    },
+    add(actor, taskId, { id, size }) {
+      authorize(actor, 'task.change')
+      return inTransaction(async (transaction) => {
+        const task = found(await lockTask(transaction, taskId), `There is no task ${taskId} here.`)
+        authorize(actor, 'task.change', task)
+        if ((await countAttachments(transaction, taskId)) >= MAX_PER_TASK) {
+          throw new DomainError('conflict', `A task has at most ${MAX_PER_TASK} attachments.`)
+        }
+        if (quotaBytes > 0 && task.user_id !== null) {
+          expectRoom(quotaBytes, await lockUsage(transaction, task.user_id), size)
+        }
+        const row = await attach(transaction, id, task.user_id)
+        return found(row, 'The upload took too long and was given up; send it again.')
+      })
+    },
+    async remove(actor, taskId, id) {
+      await allow(actor, 'task.change', taskId)
+      return found(await detach(db, taskId, id), absent(taskId, id))
+    },
+  }
+}
+
+function expectRoom(quota: number, used: number, size: number): void {
+  if (used + size <= quota) return
+  const left = Math.max(0, quota - used)
+  throw new DomainError(
+    'conflict',
+    `The attachments of one user may have ${quota} bytes together; ${left} are left, and this file has ${size}.`,
+  )
+}
+
+function absent(taskId: number, id: number): string {
+  return `Task ${taskId} has no attachment ${id}.`
+}
+
+function found<T>(value: T | undefined, detail: string): T {
+  if (value === undefined) throw new DomainError('not-found', detail)
+  return value
+}

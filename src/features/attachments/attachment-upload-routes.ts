@@ -1,0 +1,77 @@
+import type {} from '@fastify/swagger'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import { caller } from '../../core/actor.ts'
+import { DomainError } from '../../core/errors.ts'
+import { problems } from '../../core/problem.ts'
+import { keyed } from '../../idempotency/index.ts'
+import type { Logger } from '../../logging/logger.ts'
+import { presentAttachment } from './attachment.ts'
+import { AttachmentSchema, TaskParams, UploadSchema } from './attachment-schemas.ts'
+import type { Attachments } from './attachments.ts'
+
+const headers = {
+  type: 'object',
+  properties: {
+    ...keyed.headers.properties,
+    'content-digest': {
+      type: 'string',
+      description: 'Digest of the whole body (RFC 9530), such as `sha-256=:…:`; 400 if the body is another',
+    },
+  },
+} as const
+
+/** In a scope of its own, where bodies are forms and nothing else. */
+export function uploadRoutes(deps: {
+  attachments: Attachments
+  log: Logger
+}): FastifyPluginCallbackJsonSchemaToTs {
+  const { attachments, log } = deps
+  const { service, write, files } = attachments
+  return (app, _options, done) => {
+    app.removeAllContentTypeParsers()
+    // The file is read by the handler; for the schema it is enough that it comes.
+    app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null, { file: '' }))
+    app.addContentTypeParser('*', (_request, _payload, done) =>
+      done(new DomainError('unsupported-media-type', 'The body must be multipart/form-data.')),
+    )
+
+    app.post(
+      '/tasks/:id/attachments',
+      {
+        schema: {
+          summary: 'Attach a file to a task',
+          description:
+            'A form with the one field `file`. No event tells of it: the task itself does not change.',
+          consumes: ['multipart/form-data'],
+          params: TaskParams,
+          headers,
+          body: UploadSchema,
+          response: { 201: AttachmentSchema, ...problems(400, 404, 409, 413, 415, 422, 507) },
+        },
+      },
+      async (request, reply) => {
+        const { id: taskId } = request.params
+        await service.mayAdd(request.actor, taskId)
+        await using upload = await attachments.receive(request.raw)
+        await request.confirmActor()
+        await using stored = await files.store(taskId, upload)
+        const { name, file } = upload
+        // What an Idempotency-Key stands for.
+        request.body = { name, sha256: file.sha256.toString('hex') } as never
+        return await write(request, reply, async (service) => {
+          const row = await service.add(request.actor, taskId, stored)
+          const committed = () => {
+            stored.keep()
+            log.info(
+              { ...caller(request), taskId, attachmentId: row.id, size: row.size },
+              'attachment created',
+            )
+          }
+          const headers = { location: `/tasks/${taskId}/attachments/${row.id}` }
+          return { status: 201, headers, body: presentAttachment(row), committed }
+        })
+      },
+    )
+    done()
+  }
+}

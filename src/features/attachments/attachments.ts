@@ -1,0 +1,65 @@
+import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import type { Database } from '../../database/database.ts'
+import { createWrite, type Write } from '../../idempotency/index.ts'
+import type { Logger } from '../../logging/logger.ts'
+import { createDiskStorage, createS3Storage, type FileStorage } from '../../storage/index.ts'
+import { type AttachmentFiles, createAttachmentFiles } from './attachment-files.ts'
+import { type AttachmentService, createAttachmentService } from './attachment-service.ts'
+import { readUpload, type Upload } from './upload.ts'
+
+/** What a server has of attachments, whatever its roles. */
+export interface Attachments extends AsyncDisposable {
+  service: AttachmentService
+  write: Write<AttachmentService>
+  files: AttachmentFiles
+  /** Reads a file that is being sent, onto the disk of this machine; see `readUpload`. */
+  receive(request: IncomingMessage): Promise<Upload>
+  /** What tells whether the storage can be used; empty where it is the disk. */
+  checks: Record<string, (milliseconds: number) => Promise<void>>
+}
+
+export function createAttachments(deps: { db: Database; config: Config; log: Logger }): Attachments {
+  const { db, config, log } = deps
+  const root = join(config.DATA_DIR, 'attachments')
+  const folder = join(root, 'incoming')
+  const storage = createStorage(config, root, log)
+  const quota = config.ATTACHMENT_QUOTA_BYTES
+  const service = createAttachmentService(db, (work) => db.transaction(work), quota)
+  const write = createWrite({
+    db,
+    direct: service,
+    on: (transaction) => createAttachmentService(transaction, (work) => work(transaction), quota),
+    onCommit: () => {},
+    actions: ['task.change'],
+  })
+  const files = createAttachmentFiles({ db, storage, folder, log })
+  let swept: Promise<unknown> | undefined
+  return {
+    service,
+    write,
+    files,
+    async receive(request) {
+      // The housekeeping may be done by another machine.
+      swept ??= files.sweep()
+      await swept
+      return readUpload(request, folder, config.ATTACHMENT_MAX_BYTES)
+    },
+    checks: config.S3_BUCKET ? { storage: (milliseconds) => storage.check(milliseconds) } : {},
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  }
+}
+
+function createStorage(config: Config, root: string, log: Logger): FileStorage {
+  const {
+    S3_BUCKET: bucket,
+    S3_REGION: region,
+    S3_ENDPOINT: endpoint,
+    S3_ACCESS_KEY_ID: accessKeyId,
+    S3_SECRET_ACCESS_KEY: secretAccessKey,
+  } = config
+  if (!bucket) return createDiskStorage(root)
+  const credentials = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined
+  return createS3Storage({ bucket, region, endpoint, credentials }, log)
+}

@@ -1,0 +1,2 @@
+export { attachmentRoutes } from './attachment-routes.ts'
+export { type Attachments, createAttachments } from './attachments.ts'

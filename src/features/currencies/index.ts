@@ -1,0 +1,7 @@
+export { currencyApi } from './api-routes.ts'
+export { currencyEventRenderers, currencyEventSchemas } from './currency-events.ts'
+export { currencyMessage } from './currency-message.ts'
+export { createCurrencyService } from './currency-service.ts'
+export { currencyFormats, normalizeCode } from './currency-vocabulary.ts'
+export { rateReceiver } from './rate-receiver.ts'
+export { purgeInbox } from './remote-rate.ts'

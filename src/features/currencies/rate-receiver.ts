@@ -1,0 +1,15 @@
+import type { Database } from '../../database/database.ts'
+import { type RemoteRate, readCurrencyMessage } from './currency-message.ts'
+import { takeRemoteRate } from './remote-rate.ts'
+
+/** How rates of other services are understood and taken. `onChange` is called after each that was taken. */
+export function rateReceiver({ db, onChange }: { db: Database; onChange: () => void }) {
+  return {
+    read: (payload: Uint8Array) => readCurrencyMessage(payload),
+    async take(rate: RemoteRate, key: string | undefined): Promise<boolean> {
+      const isNew = await takeRemoteRate(db, rate, key)
+      if (isNew) onChange()
+      return isNew
+    },
+  }
+}

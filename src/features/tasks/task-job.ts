@@ -1,0 +1,41 @@
+export const jobStates = ['queued', 'running', 'succeeded', 'failed'] as const
+export type JobState = (typeof jobStates)[number]
+
+/** A job as clients see it. */
+export interface Job {
+  type: string
+  input: object
+  state: JobState
+  /** Of these, so many have begun since it was last queued by somebody. */
+  attempts: number
+  max_attempts: number
+  /** ISO 8601, UTC, microseconds: when it is, or was last, due. */
+  due_at: string
+  result: unknown
+  error: string | null
+}
+
+/** `tasks.job`: what is shown, and what the worker goes by. */
+export interface StoredJob extends Job {
+  /** Its place in the queue; another one voids it. */
+  ticket: string
+  /** How many runs it has had in all: the number of the last one, which fences those before it. */
+  runs: number
+}
+
+/** What is asked for in a POST. */
+export interface NewJob {
+  type: string
+  input?: object
+  max_attempts?: number
+}
+
+export function presentJob(job: StoredJob): Job {
+  const { type, input, state, attempts, max_attempts, due_at, result, error } = job
+  return { type, input, state, attempts, max_attempts, due_at, result, error }
+}
+
+/** True while the job is a worker's business, and with it the task's status. */
+export function isPending(job: StoredJob | null): boolean {
+  return job !== null && (job.state === 'queued' || job.state === 'running')
+}

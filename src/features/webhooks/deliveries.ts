@@ -1,0 +1,54 @@
+import { errorText } from '../../core/errors.ts'
+import type { Database } from '../../database/database.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { Guard } from '../../outbound/guard.ts'
+import { createPoster } from '../../outbound/post.ts'
+import type { DeliveryQueue, Health, Run } from './delivery-queue.ts'
+import { RETRY_SECONDS } from './retry.ts'
+import { type Timing, WebhookRun } from './run.ts'
+import { bookRuns, endRun, lockWaiting } from './run-store.ts'
+import type { SecretBox } from './secret-box.ts'
+import { resealSecrets } from './secret-store.ts'
+
+const TIMING: Timing = {
+  retrySeconds: RETRY_SECONDS,
+  pauseSeconds: { min: 5, max: 300 },
+  timeoutMs: 15_000,
+}
+
+/**
+ * Sends what is due to the webhooks, until it is disposed. An attempt and its record are not one: a
+ * process that dies between them sends again, with the same `webhook-id`.
+ */
+export async function startDeliveries(deps: {
+  db: Database
+  log: Logger
+  queue: DeliveryQueue
+  secrets: SecretBox
+  guard: Guard
+  timing?: Timing
+}): Promise<AsyncDisposable> {
+  const { db, log, queue, secrets, guard, timing = TIMING } = deps
+  await using stack = new AsyncDisposableStack()
+  const poster = stack.use(createPoster({ guard, timeoutMs: timing.timeoutMs }))
+  await resealSecrets(db, secrets, log)
+  // Each has its run, unless the jobs were lost, as with a backup of the other tables only.
+  await db.transaction(async (transaction) => bookRuns(transaction, queue, await lockWaiting(transaction)))
+
+  async function make(run: Run, signal: AbortSignal): Promise<Health> {
+    const work = new WebhookRun({ db, log, secrets, poster, timing }, run.webhookId, signal)
+    let health: Health = 'in trouble'
+    let pauseSeconds = timing.pauseSeconds.min
+    try {
+      health = await work.make()
+      pauseSeconds = work.pauseSeconds
+    } catch (error) {
+      log.debug({ webhookId: run.webhookId }, `a run of deliveries was cut short: ${errorText(error)}`)
+    }
+    await db.transaction((transaction) => endRun(transaction, queue, run, pauseSeconds))
+    return health
+  }
+
+  stack.use(queue.work(make))
+  return stack.move()
+}

@@ -1,0 +1,81 @@
+import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Delivery, DeliveryState } from './webhook.ts'
+
+const PUBLIC = `d.id, d.webhook_id, d.event_id, d.type, d.state, d.attempts, d.response_status, d.error,
+  d.created_at, d.last_attempt_at, d.next_attempt_at, d.finished_at`
+/** One that was redelivered on its last day is tried for a day more. */
+const WAITING_DAYS = 2
+
+/** A delivery with what is sent, and whose things the event tells of. */
+export type WholeDelivery = Delivery & { body: string; event_user_id: number | null }
+
+/** Newest first, older than `before`. */
+export async function listDeliveries(
+  db: Queryable,
+  webhookId: number,
+  page: { before: number | undefined; limit: number; state: DeliveryState | undefined },
+): Promise<Delivery[]> {
+  const { rows } = await db.query<Delivery & object>({
+    text: `SELECT ${PUBLIC} FROM webhook_deliveries d
+      WHERE d.webhook_id = $1 AND ($2::bigint IS NULL OR d.id < $2) AND ($3::text IS NULL OR d.state = $3)
+      ORDER BY d.id DESC LIMIT $4`,
+    values: [webhookId, page.before, page.state, page.limit],
+  })
+  return rows
+}
+
+export async function findDelivery(
+  db: Queryable,
+  webhookId: number,
+  id: number,
+): Promise<WholeDelivery | undefined> {
+  const { rows } = await db.query<WholeDelivery & object>({
+    text: `SELECT ${PUBLIC}, d.body, d.event_user_id FROM webhook_deliveries d
+      WHERE d.webhook_id = $1 AND d.id = $2`,
+    values: [webhookId, id],
+  })
+  return rows[0]
+}
+
+/** Keeps a message that is no event, as a delivery that begins now. */
+export async function insertDelivery(
+  transaction: Transaction,
+  message: { webhookId: number; eventId: string; userId: number | null; type: string; body: string },
+): Promise<Delivery> {
+  const { rows } = await transaction.query<Delivery & object>({
+    text: `INSERT INTO webhook_deliveries AS d (webhook_id, event_id, event_user_id, type, body, next_attempt_at)
+      VALUES ($1, $2, $3, $4, $5, now()) RETURNING ${PUBLIC}`,
+    values: [message.webhookId, message.eventId, message.userId, message.type, message.body],
+  })
+  return rows[0]!
+}
+
+/** Begins a delivery anew, whatever its state. */
+export async function restartDelivery(
+  transaction: Transaction,
+  webhookId: number,
+  id: number,
+): Promise<Delivery | undefined> {
+  const { rows } = await transaction.query<Delivery & object>({
+    text: `UPDATE webhook_deliveries d
+      SET state = 'waiting', tries = 0, next_attempt_at = now(), finished_at = NULL
+      WHERE d.webhook_id = $1 AND d.id = $2 RETURNING ${PUBLIC}`,
+    values: [webhookId, id],
+  })
+  return rows[0]
+}
+
+/**
+ * Of the `limit` deliveries that come first, removes those older than `days`, but for a while those that
+ * still wait; says how many. Ids grow with time, so no index on time is needed.
+ */
+export async function purgeDeliveries(db: Queryable, days: number, limit: number): Promise<number> {
+  const { rowCount } = await db.query({
+    text: `DELETE FROM webhook_deliveries
+      WHERE id IN (SELECT id FROM webhook_deliveries ORDER BY id LIMIT $2)
+        AND created_at < now() - make_interval(days => $1)
+        AND (state <> 'waiting' OR created_at < now() - make_interval(days => $1 + ${WAITING_DAYS}))`,
+    values: [days, limit],
+  })
+  return rowCount ?? 0
+}

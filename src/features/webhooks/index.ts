@@ -1,0 +1,8 @@
+export { startDeliveries } from './deliveries.ts'
+export type { DeliveryQueue, Health, Run } from './delivery-queue.ts'
+export { purgeDeliveries } from './delivery-store.ts'
+export { createSecretBox, type SecretBox } from './secret-box.ts'
+export { webhookCalls } from './webhook-calls.ts'
+export { webhookFeed } from './webhook-feed.ts'
+export { webhookRoutes } from './webhook-routes.ts'
+export { createWebhooks } from './webhooks.ts'

@@ -1,0 +1,157 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { eventually } from '../../../test/support/eventually.ts'
+import { type Receiver, startReceiver } from '../../../test/support/receiver.ts'
+import { type Harness, useHarness } from '../../../test/support/webhook-harness.ts'
+import { operator } from '../../core/actor.ts'
+
+let harness: Harness
+let receiver: Receiver
+useHarness((...made) => {
+  ;[harness, receiver] = made
+})
+
+const isOver = (webhookId: number) =>
+  eventually(
+    async () => (await harness.deliveries(webhookId)).every(({ state }) => state === 'delivered'),
+    'all are delivered',
+    20_000,
+  )
+const random = (most: number) => delay(Math.random() * most)
+
+test('whenever events come, as a run begins, goes on or ends, on two processes: each is sent once, and none is left', async () => {
+  const second = await harness.startWorker()
+  const { id } = await harness.create(receiver.url)
+  receiver.answer((response) => void random(4).then(() => response.writeHead(204).end()))
+  const told: string[] = []
+  for (let round = 0; round < 80; round++) {
+    told.push(...(await harness.tell(1 + Math.floor(Math.random() * 3))))
+    await random(25)
+  }
+  await isOver(id)
+  expect(
+    receiver
+      .ids()
+      .map(Number)
+      .sort((a, b) => a - b),
+  ).toEqual(told.map(Number))
+  const attempts = (await harness.deliveries(id)).map(({ attempts }) => attempts)
+  expect(new Set(attempts)).toEqual(new Set([1]))
+  await second.stop()
+})
+
+test('a worker that is stopped in the middle leaves the rest to the next, and sends again what it cut off', async () => {
+  const { id } = await harness.create(receiver.url)
+  let hangs = true
+  receiver.answer((response, { id }) => {
+    if (!hangs || Number(id) % 10 !== 0) response.writeHead(204).end()
+  })
+  const told = await harness.tell(60)
+  await eventually(() => receiver.received.length > 20, 'some are sent')
+  hangs = false
+  await harness.restart()
+  await isOver(id)
+  expect([...new Set(receiver.ids())].sort()).toEqual([...told].sort())
+})
+
+test('while the database is away for a moment nothing is lost', async () => {
+  const { id } = await harness.create(receiver.url)
+  const told: string[] = []
+  const cut = () =>
+    harness.database.rows(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    )
+  for (let round = 0; round < 5; round++) {
+    const more = await eventually(() => harness.tell(20).catch(() => undefined), 'they are told')
+    told.push(...more)
+    await random(30)
+    await cut().catch(() => {})
+  }
+  // A run whose end could not be recorded is held until its time is over.
+  await harness.database.rows(
+    "UPDATE pgboss.job SET started_on = started_on - interval '1 hour' WHERE state = 'active'",
+  )
+  await harness.restart()
+  await harness.database.rows('UPDATE pgboss.queue SET monitor_on = NULL, monitor_claim_on = NULL')
+  await harness.worker.boss.supervise('webhook-runs')
+  await isOver(id)
+  expect(new Set(receiver.ids())).toEqual(new Set(told))
+})
+
+test('when the jobs are lost, the next start finds what waits', async () => {
+  receiver.answer(500)
+  const { id } = await harness.create(receiver.url)
+  await harness.tell(3)
+  await eventually(() => receiver.received.length > 0, 'it is tried')
+  await harness.worker.stop()
+  await harness.database.rows("DELETE FROM pgboss.job WHERE name = 'webhook-runs'")
+  await harness.database.rows(
+    "UPDATE webhook_deliveries SET state = 'waiting', next_attempt_at = now() WHERE webhook_id = $1",
+    [id],
+  )
+  receiver.answer(204)
+  await harness.restart()
+  await isOver(id)
+})
+
+test('a delivery can be sent again by hand, in whatever state it is', async () => {
+  const { deliveries } = harness.services()
+  const { id } = await harness.create(receiver.url)
+  const [event] = await harness.tell()
+  const { id: delivered } = await harness.delivery(id, { state: 'delivered' })
+  expect(await deliveries.redeliver(operator, id, delivered)).toMatchObject({ state: 'waiting', attempts: 1 })
+  await harness.delivery(id, { state: 'delivered', attempts: 2 })
+
+  receiver.answer(500)
+  await deliveries.redeliver(operator, id, delivered)
+  await harness.delivery(id, { state: 'failed', attempts: 6, response_status: 500 })
+
+  // One that waits for long is not waited for.
+  await harness.database.rows(
+    "UPDATE webhook_deliveries SET state = 'waiting', next_attempt_at = now() + interval '1 hour'",
+  )
+  receiver.answer(204)
+  await deliveries.redeliver(operator, id, delivered)
+  await harness.delivery(id, { state: 'delivered', attempts: 7, error: null })
+  expect(new Set(receiver.ids())).toEqual(new Set([event]))
+})
+
+test('a test message is signed and logged like an event, and told from one by its type', async () => {
+  const { id } = await harness.create(receiver.url, ['task_created'])
+  const begun = await harness.services().deliveries.test(operator, id)
+  expect(begun).toMatchObject({ state: 'waiting', type: 'webhook_test', attempts: 0 })
+  await harness.delivery(id, { state: 'delivered' })
+  expect(JSON.parse(receiver.received[0]!.body)).toEqual({
+    id: begun.event_id,
+    type: 'webhook_test',
+    at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
+    data: { webhook_id: id },
+  })
+  expect(receiver.ids()).toEqual([begun.event_id])
+})
+
+test('a webhook that is deleted in the middle is sent nothing more, and leaves no job', async () => {
+  receiver.answer((response) => void random(20).then(() => response.writeHead(204).end()))
+  const { id } = await harness.create(receiver.url)
+  await harness.tell(100)
+  await eventually(() => receiver.received.length > 5, 'some are sent')
+  await harness.services().webhooks.remove(operator, id)
+  const left = async () =>
+    (await harness.database.rows("SELECT FROM pgboss.job WHERE name = 'webhook-runs'")).length
+  await eventually(async () => (await left()) === 0, 'no job is left')
+  expect(receiver.received.length).toBeLessThan(100)
+  expect(await harness.deliveries(id)).toEqual([])
+})
+
+test('with another address what waits goes there, at once', async () => {
+  await using other = await startReceiver()
+  receiver.answer((response) => response.writeHead(503, { 'retry-after': '60' }).end())
+  const { id } = await harness.create(receiver.url)
+  await harness.tell()
+  await harness.delivery(id, { attempts: 1 })
+  const told = await harness.tell(2)
+  await harness.services().webhooks.change(operator, id, { url: other.url })
+  await eventually(() => other.received.length === 2, 'they come to the other one')
+  expect(other.ids()).toEqual(told)
+  expect(receiver.received).toHaveLength(1)
+})

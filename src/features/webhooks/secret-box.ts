@@ -1,0 +1,54 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+
+/** Keeps what must be read again, but not by whoever reads the database. */
+export interface SecretBox {
+  /** By the first key. */
+  seal(text: string): Buffer
+  /** undefined: none of the keys made it. */
+  open(sealed: Buffer): string | undefined
+  /** Whether the first key made it. */
+  isCurrent(sealed: Buffer): boolean
+}
+
+const CIPHER = 'aes-256-gcm'
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/**
+ * Encrypts under keys derived by HKDF (RFC 5869) from `keys`, the secrets of which the first seals and all
+ * open. What is sealed is 12 bytes of nonce, the AES-256-GCM ciphertext and 16 bytes of tag.
+ */
+export function createSecretBox(keys: readonly string[]): SecretBox {
+  const derived = keys.map((key) => Buffer.from(hkdfSync('sha256', key, '', 'taskwire webhook secret', 32)))
+  const [first] = derived
+  if (!first) throw new Error('secrets need a key')
+  return {
+    seal(text) {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv(CIPHER, first, nonce)
+      return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
+    },
+    open(sealed) {
+      for (const key of derived) {
+        const text = opened(sealed, key)
+        if (text !== undefined) return text
+      }
+      return undefined
+    },
+    isCurrent: (sealed) => opened(sealed, first) !== undefined,
+  }
+}
+
+function opened(sealed: Buffer, key: Buffer): string | undefined {
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined
+  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
+  try {
+    const text = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES))
+    return Buffer.concat([text, decipher.final()]).toString('utf8')
+  } catch {
+    return undefined // Another key made it, or it was changed.
+  }
+}

@@ -1,0 +1,49 @@
+import { DomainError } from '../../core/errors.ts'
+import type { Database, Queryable } from '../../database/database.ts'
+import { createWrite, type Write } from '../../idempotency/index.ts'
+import type { Guard } from '../../outbound/guard.ts'
+import type { DeliveryQueue } from './delivery-queue.ts'
+import { createDeliveryService } from './delivery-service.ts'
+import type { SecretBox } from './secret-box.ts'
+import type { WebhookServices } from './webhook-routes.ts'
+import { createWebhookService } from './webhook-service.ts'
+
+/** The services of webhooks and of their deliveries, and how their routes write by them. */
+export function createWebhooks(deps: {
+  db: Database
+  queue: DeliveryQueue
+  secrets: SecretBox
+  guard: Guard
+  settled: () => Promise<number>
+}): WebhookServices & { write: Write<WebhookServices> } {
+  const { db, queue, ...rest } = deps
+  const on = (handle: Queryable, transaction: Database['transaction']): WebhookServices => ({
+    webhooks: createWebhookService(handle, { transaction, queue, ...rest }),
+    deliveries: createDeliveryService(handle, { transaction, queue }),
+  })
+  const direct = on(db, async (work) => {
+    const result = await db.transaction(work)
+    queue.wake()
+    return result
+  })
+  const write = createWrite({
+    db,
+    direct,
+    on: (transaction) => on(transaction, (work) => work(transaction)),
+    onCommit: () => queue.wake(),
+    actions: ['webhook.change', 'event.read'],
+    // Some of these answers hold a secret.
+    keeping: { hide: (body) => hidden(rest.secrets, body), show: (kept) => shown(rest.secrets, kept) },
+  })
+  return { ...direct, write }
+}
+
+function hidden(secrets: SecretBox, body: unknown): string {
+  return secrets.seal(JSON.stringify(body)).toString('base64')
+}
+
+function shown(secrets: SecretBox, kept: unknown): unknown {
+  const text = secrets.open(Buffer.from(String(kept), 'base64'))
+  if (text !== undefined) return JSON.parse(text)
+  throw new DomainError('conflict', 'It was done, but its answer cannot be read since SECRET_KEY changed.')
+}

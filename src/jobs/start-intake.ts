@@ -1,0 +1,32 @@
+import type { Config } from '../config/config.ts'
+import type { Database } from '../database/database.ts'
+import type { CreateTask } from '../features/tasks/index.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Executables } from './executable-tasks.ts'
+import { takeIn } from './rabbitmq/inbox.ts'
+import { type Intake, startRabbitMqIntake } from './rabbitmq/intake.ts'
+import { readMessage } from './rabbitmq/message.ts'
+
+/** The intake of messages as tasks, if there is a RabbitMQ. */
+export async function startIntake(deps: {
+  config: Pick<Config, 'RABBITMQ_URL' | 'RABBITMQ_QUEUE' | 'RABBITMQ_DURABLE_QUEUE'>
+  db: Database
+  executables: Executables
+  /** Checks a body by the schema of messages. */
+  check: (body: unknown) => CreateTask
+  log: Logger
+  /** Is called after each commit by which tasks have come. */
+  onTaken: () => void
+}): Promise<Intake | undefined> {
+  const { config, db, executables, check, log, onTaken } = deps
+  if (!config.RABBITMQ_URL) return undefined
+  return await startRabbitMqIntake({
+    url: config.RABBITMQ_URL,
+    queue: config.RABBITMQ_QUEUE,
+    durableQueue: config.RABBITMQ_DURABLE_QUEUE,
+    log,
+    read: (message) => readMessage(message, check, executables.check),
+    takeIn: (messages) => takeIn(db, executables, messages),
+    onTaken,
+  })
+}

@@ -1,0 +1,45 @@
+import { readdirSync } from 'node:fs'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { memoryUsage, resourceUsage, uptime } from 'node:process'
+import type { Metrics } from './metrics.ts'
+
+const QUANTILES = [0.5, 0.9, 0.99]
+
+/** What Prometheus' own client libraries say of a process, by the same names, and the delay of the event loop. */
+export function registerProcessMetrics(metrics: Metrics): Disposable {
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  delay.enable()
+  const started = Date.now() / 1000 - uptime()
+  metrics.reading('process_cpu_seconds_total', 'CPU time, user and system.', () => {
+    const { userCPUTime, systemCPUTime } = resourceUsage()
+    return (userCPUTime + systemCPUTime) / 1e6
+  })
+  metrics.reading('process_resident_memory_bytes', 'Resident memory.', () => memoryUsage.rss())
+  metrics.reading(
+    'process_start_time_seconds',
+    'When the process began, in seconds since 1970.',
+    () => started,
+  )
+  metrics.reading('nodejs_heap_size_used_bytes', 'Heap in use.', () => memoryUsage().heapUsed)
+  if (process.platform === 'linux') {
+    metrics.reading(
+      'process_open_fds',
+      'Open file descriptors.',
+      () => readdirSync('/proc/self/fd').length - 1,
+    )
+  }
+  metrics.reading(
+    'nodejs_eventloop_delay_seconds',
+    'Delay of the event loop since it was last asked for.',
+    () => {
+      const values = QUANTILES.map((quantile) => ({
+        labels: { quantile: String(quantile) },
+        // The resolution is part of what is measured.
+        value: Math.max(0, delay.percentile(quantile * 100) - 20e6) / 1e9,
+      }))
+      delay.reset()
+      return values
+    },
+  )
+  return { [Symbol.dispose]: () => void delay.disable() }
+}

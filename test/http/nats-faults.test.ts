@@ -1,0 +1,229 @@
+import type { NatsConnection } from '@nats-io/transport-node'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+import { hasNats, startNats, storedIn, type TestNats } from '../support/nats.ts'
+
+const CODES = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE']
+const EVENTS = 'TASKWIRE_EVENTS'
+const INTAKE = 'TASKWIRE_currencies'
+
+describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
+  let stack: AsyncDisposableStack
+  let database: TestDatabase
+  beforeEach(async () => {
+    stack = new AsyncDisposableStack()
+    database = stack.use(await createTestDatabase())
+  })
+  afterEach(() => stack.disposeAsync())
+
+  const start = async (settings: Record<string, string>, own = stack): Promise<TestApp> =>
+    own.use(await startTestApp({ DATABASE_URL: database.url, ...settings }))
+  const isUp = async (app: TestApp) =>
+    (await app.fetch('/health/ready')).body.checks.nats.status === 'up' ? true : undefined
+  const startReady = async (nats: TestNats, own = stack) => {
+    const app = await start({ NATS_URL: nats.url }, own)
+    await eventually(() => isUp(app), 'NATS is listened to')
+    return app
+  }
+  const create = (app: TestApp) =>
+    Promise.all(CODES.map((currency) => app.send('POST', '/currencies', { currency, rate: 1 })))
+  /** Changes each currency `times` times, all at once, each in its order. */
+  const change = (app: TestApp, times: number) =>
+    Promise.all(
+      CODES.map(async (code) => {
+        for (let i = 1; i <= times; i++)
+          await app.send('PATCH', `/currencies/${code}`, { rate: 1 + i / 1000 })
+      }),
+    )
+  const events = () =>
+    database.rows<{ id: number; code: string; rate: string; type: string }>(
+      `SELECT id, type, data->'row'->>'code' AS code, data->>'rate' AS rate FROM events ORDER BY id`,
+    )
+  /** Waits until everything is published, and makes sure that it is there once and in order, on both streams. */
+  const isAllThere = async (service: NatsConnection) => {
+    const wanted = await events()
+    for (const stream of [EVENTS, INTAKE]) {
+      const stored = await eventually(
+        async () => {
+          const ours = (await storedIn(service, stream)).filter(({ id }) => id !== '')
+          return ours.length >= wanted.length ? ours : undefined
+        },
+        `${wanted.length} messages in ${stream}`,
+        30_000,
+      )
+      expect(stored.map(({ id }) => id)).toEqual(wanted.map(({ id }) => String(id)))
+    }
+    return wanted
+  }
+  const warnings = (app: TestApp) =>
+    app.logged.filter(({ level }) => Number(level) >= 40).map(({ msg }) => String(msg))
+
+  test('killed and back during changes: all are published, once and in order', async () => {
+    const nats = stack.use(await startNats())
+    const app = await startReady(nats)
+    await create(app)
+    await isAllThere(await nats.client())
+    const changing = change(app, 30)
+    await nats.kill()
+    await changing
+    const known = (await events()).length
+    expect(known).toBe(CODES.length * 31)
+    expect((await app.fetch('/health/ready')).body).toMatchObject({
+      status: 'ready',
+      checks: { nats: { status: 'down' } },
+    })
+    expect((await app.fetch('/test/nats', { method: 'POST' })).status).toBe(503)
+    await nats.restart()
+    await isAllThere(await nats.client())
+    // In the middle of publishing, again and again.
+    for (let round = 0; round < 3; round++) {
+      const more = change(app, 20)
+      await eventually(async () => (await events()).length > known + round * 50, 'some are made')
+      await nats.kill()
+      await nats.restart()
+      await more
+    }
+    await isAllThere(await nats.client())
+    await eventually(() => isUp(app), 'it is listened to again')
+    expect(new Set(warnings(app).map((line) => line.split(':')[0]))).toEqual(new Set(['NATS is away']))
+  }, 90_000)
+
+  test('it hangs and goes on: nobody waits for it, and all are published, once and in order', async () => {
+    const nats = stack.use(await startNats())
+    const app = await startReady(nats)
+    await create(app)
+    nats.hang()
+    const started = performance.now()
+    await change(app, 5)
+    expect((await app.fetch('/test/nats', { method: 'POST' })).status).toBe(503)
+    expect((await app.fetch('/health/ready')).body.checks.nats.status).toBe('down')
+    expect(performance.now() - started).toBeLessThan(10_000)
+    nats.resume()
+    // What was asked meanwhile is answered now, also what nobody waits for any more.
+    await isAllThere(await nats.client())
+  }, 60_000)
+
+  test('away at start, and back without what it had stored: the server serves, and goes on', async () => {
+    const nats = stack.use(await startNats())
+    await nats.kill()
+    const app = await start({ NATS_URL: nats.url })
+    await create(app)
+    expect((await app.fetch('/health/ready')).body).toMatchObject({
+      status: 'ready',
+      checks: { nats: { status: 'down' } },
+    })
+    await nats.restart()
+    await isAllThere(await nats.client())
+    await nats.kill()
+    await nats.restart({ empty: true })
+    await app.send('PATCH', '/currencies/AAA', { rate: 5 })
+    const service = await nats.client()
+    await eventually(
+      async () => (await storedIn(service, EVENTS)).length === 1,
+      'the stream is made again, with what is new',
+      30_000,
+    )
+    await eventually(() => isUp(app), 'it is listened to', 20_000)
+    service.publish('currencies', '{"currency":"USD","rate":7}')
+    await eventually(async () => (await app.fetch('/currencies/USD')).body.rate === 7, 'a rate is taken')
+  }, 60_000)
+
+  test('two processes take each message once and in order, and publish each event once', async () => {
+    const nats = stack.use(await startNats())
+    const apps = await Promise.all([startReady(nats), startReady(nats)])
+    const service = await nats.client()
+    for (let i = 1; i <= 100; i++)
+      for (const currency of CODES) service.publish('currencies', JSON.stringify({ currency, rate: i }))
+    await service.flush()
+    const count = 100 * CODES.length
+    await eventually(async () => (await events()).length >= count, 'all are taken', 20_000)
+    const taken = await isAllThere(service)
+    expect(taken).toHaveLength(count)
+    for (const code of CODES) {
+      const rates = taken.filter((event) => event.code === code).map(({ rate }) => Number(rate))
+      expect(rates).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
+    }
+    expect(apps.flatMap(warnings)).toEqual([])
+  }, 60_000)
+
+  test('what is told while no server is here is taken when one comes', async () => {
+    const nats = stack.use(await startNats())
+    const first = stack.use(new AsyncDisposableStack())
+    await startReady(nats, first)
+    await first.disposeAsync()
+    const service = await nats.client()
+    service.publish('currencies', '{"currency":"CHF","rate":90}')
+    await service.flush()
+    const app = await startReady(nats)
+    await eventually(async () => (await app.fetch('/currencies/CHF')).body.rate === 90, 'it is taken')
+  })
+
+  test('without JetStream it works too, with less of a guarantee, and says so', async () => {
+    const nats = stack.use(await startNats([]))
+    const apps = await Promise.all([startReady(nats), startReady(nats)])
+    const service = await nats.client()
+    const told: string[] = []
+    const callback = (_error: unknown, { subject }: { subject: string }) => void told.push(subject)
+    service.subscribe('taskwire.events.*', { callback })
+    service.subscribe('currencies', { callback })
+    await service.flush()
+    for (let i = 1; i <= 50; i++) service.publish('currencies', `{"currency":"USD","rate":${i}}`)
+    await eventually(async () => (await events()).length >= 50, 'all are taken')
+    await eventually(() => told.length >= 150, 'they were published')
+    expect(await events()).toHaveLength(50)
+    expect(told.filter((subject) => subject === 'currencies')).toHaveLength(100)
+    expect(warnings(apps[0]!)).toEqual([expect.stringContaining('NATS has no JetStream')])
+  }, 60_000)
+
+  test('a password is needed: with the right one it works, with a wrong one the server serves and tells no secret', async () => {
+    const user = { user: 'taskwire', pass: 'p@ss:w/rd' }
+    const nats = stack.use(await startNats(['--jetstream', '--user', user.user, '--pass', user.pass], user))
+    const url = new URL(nats.url)
+    url.username = user.user
+    url.password = encodeURIComponent(user.pass)
+    const app = await start({ NATS_URL: url.href })
+    await eventually(() => isUp(app), 'it is let in')
+    url.password = 'wrong-canary'
+    const other = await start({ NATS_URL: url.href, NATS_SUBJECT: 'other' })
+    await eventually(() => warnings(other).length > 0, 'it is told')
+    expect((await other.send('POST', '/tasks', { title: 'works' })).status).toBe(201)
+    expect((await other.fetch('/health/ready')).body.checks.nats.status).toBe('down')
+    for (const { logged } of [app, other]) {
+      expect(JSON.stringify(logged)).not.toMatch(/wrong-canary|p@ss|p%40ss/)
+    }
+  })
+
+  test('a token is needed, and comes in the URL', async () => {
+    const nats = stack.use(await startNats(['--auth', 'a-token'], { token: 'a-token' }))
+    const app = await start({ NATS_URL: nats.url.replace('//', '//a-token@') })
+    await eventually(() => isUp(app), 'it is let in')
+  })
+
+  test('two databases on one NATS: their events have the same ids, and all are there', async () => {
+    const nats = stack.use(await startNats())
+    const one = await startReady(nats)
+    const alone = stack.use(await startTestApp({ NATS_URL: nats.url, NATS_SUBJECT: 'elsewhere' }))
+    await Promise.all([create(one), create(alone)])
+    await Promise.all([change(one, 20), change(alone, 20)])
+    const service = await nats.client()
+    const count = 2 * CODES.length * 21
+    const stored = await eventually(async () => {
+      const all = await storedIn(service, EVENTS)
+      return all.length >= count ? all : undefined
+    }, 'all are stored')
+    expect(stored).toHaveLength(count)
+    const sources = Map.groupBy(stored, ({ headers }) => headers['ce-source'])
+    expect(sources.size).toBe(2)
+    for (const own of sources.values()) {
+      const ids = own.map(({ body }) => Number(body.id))
+      expect(ids).toEqual([...ids].sort((a, b) => a - b))
+      expect(new Set(ids).size).toBe(count / 2)
+    }
+    // Who has made the stream has the plain ids.
+    const plain = stored.filter(({ id, body }) => id === body.id)
+    expect(new Set(plain.map(({ headers }) => headers['ce-source'])).size).toBe(1)
+    expect([...warnings(one), ...warnings(alone)]).toEqual([])
+  }, 60_000)
+})

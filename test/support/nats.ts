@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { eventually } from './eventually.ts'
+
+const program = process.env.TEST_NATS_SERVER || 'nats-server'
+
+/** Whether tests can start a NATS of their own; said so where they cannot. With `REQUIRE_SERVICES=1` that is an error. */
+export const hasNats = isInstalled()
+
+function isInstalled(): boolean {
+  if (spawnSync(program, ['--version']).status === 0) return true
+  const reason = `NOT COVERED: NATS (there is no ${program}); TEST_NATS_SERVER can name one`
+  if (process.env.REQUIRE_SERVICES === '1') throw new Error(reason)
+  process.stderr.write(`${reason}\n`)
+  return false
+}
+
+export interface TestNats extends AsyncDisposable {
+  url: string
+  /** A connection of the test's own, as another service has one. */
+  client(): Promise<NatsConnection>
+  /** As `kill -9` does. */
+  kill(): Promise<void>
+  /** Stops it in its tracks: connections stand, nothing is answered. */
+  hang(): void
+  resume(): void
+  /** Starts it again, with what it had stored, or without. */
+  restart(options?: { empty: boolean }): Promise<void>
+}
+
+/** A nats-server on a free port; `options` are of its command line. */
+export async function startNats(
+  options: string[] = ['--jetstream'],
+  credentials: { user?: string; pass?: string; token?: string } = {},
+): Promise<TestNats> {
+  const folder = mkdtempSync(join(tmpdir(), 'taskwire-nats-'))
+  const port = await freePort()
+  const clients: NatsConnection[] = []
+  let child: ChildProcess | undefined
+
+  const client = async () => {
+    const made = await connect({ servers: `127.0.0.1:${port}`, ...credentials })
+    clients.push(made)
+    return made
+  }
+  const start = async () => {
+    const place = ['--addr', '127.0.0.1', '--port', String(port), '--store_dir', folder]
+    child = spawn(program, [...place, ...options], { stdio: 'ignore' })
+    await eventually(
+      () =>
+        client().then(
+          (made) => made.close().then(() => true),
+          () => false,
+        ),
+      'NATS answers',
+    )
+  }
+  const kill = async () => {
+    if (!child) return
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    child = undefined
+    await ended
+  }
+
+  await start()
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    client,
+    kill,
+    hang: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    async restart({ empty } = { empty: false }) {
+      if (empty) rmSync(folder, { recursive: true, force: true })
+      await start()
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(clients.map((one) => one.close()))
+      await kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A message as a stream keeps it. */
+export interface Stored {
+  subject: string
+  id: string
+  headers: Record<string, string>
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of many shapes
+  body: any
+}
+
+/** Everything that a stream has, in its order. */
+export async function storedIn(connection: NatsConnection, stream: string): Promise<Stored[]> {
+  const manager = await jetstreamManager(connection)
+  const state = await manager.streams.info(stream).then(
+    (info) => info.state,
+    () => undefined,
+  )
+  if (!state?.messages) return []
+  const consumer = await jetstream(connection).consumers.get(stream, {})
+  const messages = await consumer.fetch({ max_messages: state.messages, expires: 5_000 })
+  const found: Stored[] = []
+  for await (const { subject, headers, data } of messages) {
+    const values = headers ? [...headers].map(([name, [value]]) => [name, value!] as const) : []
+    const text = new TextDecoder().decode(data)
+    found.push({
+      subject,
+      id: headers?.get('Nats-Msg-Id') ?? '',
+      headers: Object.fromEntries(values),
+      body: text.startsWith('{') ? JSON.parse(text) : text,
+    })
+    if (found.length === state.messages) break
+  }
+  return found
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
