@@ -19,6 +19,7 @@ const benches: Record<string, URL> = {
   logins: new URL('./logins.ts', import.meta.url),
   currencies: new URL('./currencies.ts', import.meta.url),
   queue: new URL('./queue.ts', import.meta.url),
+  'queue-faults': new URL('./queue-faults.ts', import.meta.url),
   attachments: new URL('./attachments.ts', import.meta.url),
 }
 const known = Object.keys(benches)

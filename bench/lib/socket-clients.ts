@@ -41,6 +41,10 @@ export class SocketClients implements AsyncDisposable {
     })
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   /** Opens `count` more. */
   async connect(port: number, path: string, count: number): Promise<void> {
     this.#open += count

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { mulberry32 } from '../random.ts'
 import { type Follower, SocketFollower, SourceFollower } from './followers.ts'
 import { PatientWriters } from './patient-writers.ts'
 import { writeInTransactions } from './transactions.ts'
@@ -159,15 +160,4 @@ async function query<R extends object>(url: string, text: string): Promise<R[]> 
   const { rows } = await client.query<R>(text)
   await client.end()
   return rows
-}
-
-/** A small random generator with a seed (Tommy Ettinger, 2017; public domain): the same seed, the same choices. */
-function mulberry32(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
 }
