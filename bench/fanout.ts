@@ -5,7 +5,7 @@ import { renderEnvelope } from '../src/events/event-types.ts'
 import { storedEvent } from './lib/feed.ts'
 import { readOptions } from './lib/options.ts'
 import { openPostgres } from './lib/postgres.ts'
-import { node, startServer } from './lib/process.ts'
+import { node, pin, type Running, startServer } from './lib/process.ts'
 import { SocketClients } from './lib/socket-clients.ts'
 import { renderers, startSocketServer } from './lib/socket-server.ts'
 import { median, percentile } from './lib/stats.ts'
@@ -19,6 +19,9 @@ const ROUNDS = options.quick ? 1 : 5
 const ALONE = { events: options.quick ? 50 : 400, batch: 1, ahead: 100, target: 150_000 }
 const TOGETHER = { events: options.quick ? 1_000 : 4_000, batch: 500, ahead: 1_000, target: 1_000_000 }
 const POSTS = { count: options.quick ? 10 : 200, everyMs: 100, targetMs: 20 }
+/** For the latency: whoever sends and whoever receives do not wait for each other's core. */
+const SERVER_CORE = '0'
+const CLIENTS_CORE = '1'
 
 const rates = { alone: [] as number[], together: [] as number[], naive: [] as number[], once: [] as number[] }
 for (let i = 0; i < ROUNDS; i++) {
@@ -120,7 +123,7 @@ async function postLatencies(): Promise<number[]> {
   await using folder = await temporaryFolder()
   const env = { DATABASE_URL: await postgres.createMigrated('fanout') }
   await using server = await startTaskwire(folder.path, { env })
-  return await latenciesOf(server.port)
+  return await latenciesOf(server)
 }
 
 /** What of it is the machine's, Node's and the receivers' own. */
@@ -132,11 +135,13 @@ async function bareLatencies(): Promise<number[]> {
     cwd: folder.path,
     readyPath: '/',
   })
-  return await latenciesOf(server.port)
+  return await latenciesOf(server)
 }
 
-async function latenciesOf(port: number): Promise<number[]> {
+async function latenciesOf({ port, pid }: Running): Promise<number[]> {
   await using clients = new SocketClients()
+  pin(pid, SERVER_CORE)
+  pin(clients.pid, CLIENTS_CORE)
   await clients.connect(port, '/ws/tasks', SOCKETS)
   await clients.post(port, 10, POSTS.everyMs)
   return (await clients.post(port, POSTS.count, POSTS.everyMs)).latencies
