@@ -1,5 +1,6 @@
 import { type ConfirmChannel, connect } from 'amqplib'
 import { openDatabase } from '../../src/database/database.ts'
+import { newTask } from '../../src/features/tasks/index.ts'
 import { createExecutables, openTaskQueue, startBoss } from '../../src/jobs/index.ts'
 import { noopJob } from '../../src/jobs/types/noop.ts'
 import type { Logger } from '../../src/logging/logger.ts'
@@ -50,7 +51,7 @@ export async function queueJobs(url: string, count: number): Promise<void> {
   await using db = openDatabase({ connectionString: url }, () => {})
   const boss = await startBoss({ connectionString: url }, quiet)
   const executables = createExecutables([noopJob], await openTaskQueue(boss))
-  const task = { title: 'Nothing', description: null, status: 'todo', city: null, userId: null } as const
+  const task = newTask({ title: 'Nothing' }, null)
   for (let left = count; left > 0; left -= PORTION) {
     const tasks = Array.from({ length: Math.min(left, PORTION) }, () => ({ task, job: { type: 'noop' } }))
     await db.transaction((transaction) => executables.createAll(transaction, tasks))

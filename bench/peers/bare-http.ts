@@ -25,7 +25,7 @@ await Promise.all(clients.map((client) => client.connect()))
 let turn = 0
 
 const COLUMNS =
-  'id, title, description, status, city, weather, user_id, source, version, created_at, updated_at'
+  'id, title, description, status, priority, due_at, labels, position, city, weather, user_id, source, version, created_at, updated_at'
 const TOTAL = '(SELECT count(*) FROM tasks WHERE deleted_at IS NULL) AS total'
 const list = (columns: string) =>
   `SELECT ${columns} FROM tasks WHERE deleted_at IS NULL ORDER BY id LIMIT $1 OFFSET $2`
@@ -52,6 +52,10 @@ function present(row: Row) {
     description: row.description,
     status: row.status,
     completed: row.status === 'done',
+    priority: row.priority,
+    due_at: row.due_at,
+    labels: row.labels,
+    position: row.position,
     city: row.city,
     weather: row.weather,
     user_id: row.user_id,

@@ -1,3 +1,4 @@
+import { utcInstant } from '../core/moment.ts'
 import { currencyFormats, normalizeCode } from '../features/currencies/index.ts'
 import { parseStatus } from '../features/tasks/index.ts'
 import { canonicalUsername, isUsername } from '../features/users/index.ts'
@@ -8,6 +9,7 @@ import { jobFormats } from '../jobs/index.ts'
 export const vocabulary: Vocabulary = {
   normalizers: {
     trim: (text) => text.trim(),
+    utc: utcInstant,
     lower: (text) => text.toLowerCase(),
     status: (text) => parseStatus(text) ?? text,
     username: canonicalUsername,

@@ -269,19 +269,26 @@ CREATE TABLE tasks (
   updated_at timestamp with time zone,
   deleted_at timestamp with time zone,
   job jsonb,
+  priority task_priority NOT NULL DEFAULT 'none'::task_priority,
+  due_at timestamp with time zone,
+  labels text[] NOT NULL DEFAULT '{}'::text[],
+  "position" text COLLATE "C" NOT NULL DEFAULT task_place((nextval('task_places_last'::regclass))::integer),
   CONSTRAINT tasks_check CHECK (((source IS NULL) = (source_key IS NULL))),
   CONSTRAINT tasks_city_check CHECK (((char_length(city) >= 1) AND (char_length(city) <= 100))),
   CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
+  CONSTRAINT tasks_labels_check CHECK ((cardinality(labels) <= 20)),
   CONSTRAINT tasks_pkey PRIMARY KEY (id),
   CONSTRAINT tasks_status_check CHECK ((status = ANY (ARRAY['todo'::text, 'in_progress'::text, 'done'::text, 'failed'::text]))),
   CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 100)))
 );
 CREATE INDEX tasks_deleted_at ON public.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX tasks_job_state ON public.tasks USING btree (((job ->> 'state'::text)), id) WHERE (job IS NOT NULL);
+CREATE INDEX tasks_position ON public.tasks USING btree ("position", id);
 CREATE INDEX tasks_user_id ON public.tasks USING btree (user_id, id) WHERE ((user_id IS NOT NULL) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX tasks_source_key ON public.tasks USING btree (source, source_key) WHERE (source IS NOT NULL);
 COMMENT ON COLUMN tasks.deleted_at IS 'set while the task is in the trash';
 COMMENT ON COLUMN tasks.job IS 'of an executable task: its job as it is shown, and with it the ticket in the queue and the number of runs; null: a task of people';
+COMMENT ON COLUMN tasks."position" IS 'a fraction in base 36: a task is moved by giving it one between those of its new neighbours';
 
 CREATE TABLE tickets (
   hash bytea NOT NULL,

@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
 import type { FastifySchemaCompiler } from 'fastify'
 import { type FieldError, validationError } from '../core/errors.ts'
+import { isInstant } from '../core/moment.ts'
 
 /** What schemas may say beyond JSON Schema. */
 export interface Vocabulary {
@@ -20,7 +21,7 @@ const ownFormats: Vocabulary['formats'] = {
     is: (text) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text),
     message: 'must be a UUID',
   },
-  'date-time': { is: () => true, message: 'is only in answers' },
+  'date-time': { is: isInstant, message: 'must be a time with its zone, such as 2025-12-15T12:00:00Z' },
   binary: { is: () => true, message: 'is a file' },
 }
 

@@ -1,5 +1,5 @@
 import type { Queryable } from '../database/database.ts'
-import { rowFromSnapshot, type TaskRow } from '../features/tasks/index.ts'
+import { rowFromSnapshot, TASK_COLUMNS, type TaskRow } from '../features/tasks/index.ts'
 import { dueIn } from './job-store.ts'
 
 /** A row as it stands after the statement, and whether the statement changed it. */
@@ -49,11 +49,11 @@ export function requeueJob(
 function control({ set, where, also = '' }: { set: string; where: string; also?: string }): string {
   return `
     WITH before AS (
-      SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+      SELECT ${TASK_COLUMNS} FROM tasks t WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
     ), t AS (
-      UPDATE tasks SET ${set}, version = tasks.version + 1, updated_at = clock_timestamp()
-      FROM before WHERE tasks.id = before.id AND ($2::integer IS NULL OR before.user_id = $2) AND (${where})
-      RETURNING tasks.*
+      UPDATE tasks t SET ${set}, version = t.version + 1, updated_at = clock_timestamp()
+      FROM before WHERE t.id = before.id AND ($2::integer IS NULL OR before.user_id = $2) AND (${where})
+      RETURNING ${TASK_COLUMNS}
     ), ${also} told AS (
       INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t RETURNING data
     )

@@ -1,5 +1,11 @@
 import type { Transaction } from '../database/database.ts'
-import { type NewTask, rowFromSnapshot, type StoredJob, type TaskRow } from '../features/tasks/index.ts'
+import {
+  type NewTask,
+  rowFromSnapshot,
+  type StoredJob,
+  TASK_COLUMNS,
+  type TaskRow,
+} from '../features/tasks/index.ts'
 
 /** Now, as a job's `due_at` says it. */
 const DUE = `to_char(now() AT TIME ZONE 'UTC' + $interval, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
@@ -27,13 +33,14 @@ export async function insertExecutables(
     text: `
       WITH given AS (
         SELECT * FROM jsonb_to_recordset($1::jsonb)
-          AS g (place integer, title text, description text, status text, city text, "userId" integer, job jsonb, secret jsonb)
+          AS g (place integer, title text, description text, status text, city text, "userId" integer,
+            priority task_priority, "dueAt" timestamptz, labels text[], job jsonb, secret jsonb)
       ), t AS (
-        INSERT INTO tasks (title, description, status, city, user_id, job)
-        SELECT title, description, status, city, "userId", job || jsonb_build_object('state', 'queued', 'attempts', 0,
+        INSERT INTO tasks AS t (title, description, status, city, user_id, priority, due_at, labels, job)
+        SELECT title, description, status, city, "userId", priority, "dueAt", labels, job || jsonb_build_object('state', 'queued', 'attempts', 0,
           'runs', 0, 'result', NULL, 'error', NULL, 'due_at', ${dueIn("interval '0'")})
         FROM given ORDER BY place
-        RETURNING *
+        RETURNING ${TASK_COLUMNS}
       ), secret AS (
         INSERT INTO job_secrets (task_id, input)
         SELECT t.id, g.secret FROM given g JOIN t ON t.job ->> 'ticket' = g.job ->> 'ticket' WHERE g.secret IS NOT NULL
@@ -85,13 +92,13 @@ export async function startRuns(
         UPDATE task_runs r SET state = 'lost', finished_at = clock_timestamp(), error = 'its worker gave no more sign of life'
         FROM before b WHERE b.lost AND r.task_id = b.id AND r.number = b.runs AND r.state = 'running'
       ), t AS (
-        UPDATE tasks SET version = tasks.version + 1, updated_at = clock_timestamp(),
+        UPDATE tasks t SET version = t.version + 1, updated_at = clock_timestamp(),
           status = CASE WHEN b.attempts < b.max_attempts THEN 'in_progress' ELSE 'failed' END,
           job = b.job || CASE WHEN b.attempts < b.max_attempts
             THEN jsonb_build_object('state', 'running', 'attempts', b.attempts + 1, 'runs', b.runs + 1)
             ELSE '{"state": "failed", "error": "its worker gave no more sign of life"}' END
-        FROM before b WHERE tasks.id = b.id
-        RETURNING tasks.*
+        FROM before b WHERE t.id = b.id
+        RETURNING ${TASK_COLUMNS}
       ), run AS (
         INSERT INTO task_runs (task_id, number, attempt, worker)
         SELECT id, (job ->> 'runs')::integer, (job ->> 'attempts')::integer, $3 FROM t WHERE job ->> 'state' = 'running'
@@ -146,15 +153,15 @@ export async function endRuns(transaction: Transaction, runs: readonly EndedRun[
         UPDATE task_runs r SET state = b.state, finished_at = clock_timestamp(), error = b.error
         FROM before b WHERE r.task_id = b.id AND r.number = b.number
       ), t AS (
-        UPDATE tasks SET version = tasks.version + 1, updated_at = clock_timestamp(),
+        UPDATE tasks t SET version = t.version + 1, updated_at = clock_timestamp(),
           status = CASE WHEN b.ticket IS NOT NULL THEN 'todo' WHEN b.state = 'succeeded' THEN 'done' ELSE 'failed' END,
           job = b.job || CASE WHEN b.ticket IS NULL THEN jsonb_build_object('state', b.state)
               ELSE jsonb_build_object('state', 'queued', 'ticket', b.ticket,
                 'due_at', ${dueIn('b."delayMs" * interval \'1 millisecond\'')}) END
             || CASE WHEN b.state = 'released' THEN jsonb_build_object('attempts', (b.job ->> 'attempts')::integer - 1)
               ELSE jsonb_build_object('result', b.result, 'error', b.error) END
-        FROM before b WHERE tasks.id = b.id
-        RETURNING tasks.*
+        FROM before b WHERE t.id = b.id
+        RETURNING ${TASK_COLUMNS}
       ), told AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t ORDER BY t.id
       )

@@ -39,12 +39,20 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
 
   test('all fields of a POST are taken, in the order in which they came', async () => {
     await rabbit.publish([
-      { title: '  Report ', description: 'Monthly', city: 'Moscow', status: 'new' },
+      {
+        ...{ title: '  Report ', description: 'Monthly', city: 'Moscow', status: 'new' },
+        ...{ priority: 'high', due_at: '2025-12-31T12:00:00+03:00', labels: ['home ', 'work', 'home'] },
+      },
       { title: 'Try', job: { type: 'noop', input: { failures: 1 }, max_attempts: 1 } },
       {},
+      { title: 'Elsewhere', status: 'done', priority: 'low', labels: ['work'] },
     ])
-    const [report, tried, empty] = await come(3)
-    expect(report).toMatchObject({ title: 'Report', description: 'Monthly', city: 'Moscow' })
+    const [report, tried, empty, elsewhere] = await come(4)
+    expect(report).toMatchObject({
+      ...{ title: 'Report', description: 'Monthly', city: 'Moscow' },
+      ...{ priority: 'high', due_at: '2025-12-31T09:00:00.000000Z', labels: ['home', 'work'] },
+    })
+    expect(elsewhere).toMatchObject({ title: 'Elsewhere', priority: 'low', due_at: null, labels: ['work'] })
     expect(tried).toMatchObject({ title: 'Try', job: { max_attempts: 1, input: { failures: 1 } } })
     expect(empty).toMatchObject({ title: 'Untitled task' })
   })

@@ -59,7 +59,10 @@ const value = fc.oneof(
   fc.double(),
   fc.jsonValue(),
 )
-const known = ['title', 'description', 'status', 'completed', 'city']
+const known = [
+  ...['title', 'description', 'status', 'completed', 'city'],
+  ...['priority', 'due_at', 'labels', 'position'],
+]
 const plausible = fc.record(
   {
     title: fc.string({ minLength: 1, maxLength: 100 }),
@@ -67,6 +70,17 @@ const plausible = fc.record(
     status: fc.constantFrom('todo', 'New', 'in progress', 'done', 'Failed'),
     completed: fc.boolean(),
     city: fc.oneof(fc.string({ minLength: 1 }), fc.constant(null)),
+    priority: fc.constantFrom('none', 'low', 'medium', 'high', 'urgent'),
+    due_at: fc.oneof(
+      fc.date({ min: new Date('0001-01-01'), max: new Date('9999-12-31'), noInvalidDate: true }),
+      fc.constant(null),
+    ),
+    labels: fc.array(fc.string({ minLength: 1, maxLength: 60 }), { maxLength: 22 }),
+    position: fc.oneof(
+      fc.record({ before: fc.integer({ min: 1, max: 12 }) }),
+      fc.record({ after: fc.integer({ min: 1, max: 12 }) }),
+      fc.constantFrom({ at: 'first' }, { at: 'last' }),
+    ),
   },
   { requiredKeys: [] },
 )

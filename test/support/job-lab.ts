@@ -1,4 +1,5 @@
 import { operator } from '../../src/core/actor.ts'
+import { newTask } from '../../src/features/tasks/index.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { createExecutables, type Executables } from '../../src/jobs/executable-tasks.ts'
 import type { JobContext, JobType } from '../../src/jobs/job-type.ts'
@@ -83,7 +84,7 @@ export async function startJobLab(): Promise<JobLab> {
     },
   }
   const executables = createExecutables([type], queue)
-  const task = { title: 'Probe', description: null, status: 'todo', city: null, userId: null } as const
+  const task = newTask({ title: 'Probe' }, null)
   const row = async (id: number) =>
     (await database.rows<JobRow>('SELECT status, version, job FROM tasks WHERE id = $1', [id]))[0]!
   const lab: JobLab = {

@@ -15,7 +15,8 @@ export async function dumpSchema(database: TestDatabase): Promise<string> {
 async function dumpTable(database: TestDatabase, table: string): Promise<string> {
   const columns = await lines(
     database,
-    `SELECT format('  %I %s%s%s', attname, format_type(atttypid, atttypmod),
+    `SELECT format('  %I %s%s%s%s', attname, format_type(atttypid, atttypmod),
+        CASE attcollation WHEN 'pg_catalog."C"'::regcollation THEN ' COLLATE "C"' ELSE '' END,
         CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END,
         CASE WHEN attidentity = 'a' THEN ' GENERATED ALWAYS AS IDENTITY'
           ELSE coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '') END) AS line

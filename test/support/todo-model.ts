@@ -5,6 +5,9 @@ export interface PatchTask {
   description?: string | null
   status?: 'todo' | 'in_progress' | 'done' | 'failed'
   completed?: boolean
+  priority?: 'none' | 'urgent'
+  due_at?: string | null
+  labels?: string[]
   city?: string | null
 }
 
@@ -25,7 +28,13 @@ const same = (a: object, b: object) => JSON.stringify(a) === JSON.stringify(b)
 class Known {
   place: 'here' | 'trash' | 'purged' = 'here'
   fields: Fields
-  city: string | null = null
+  /** Fields of which the source knows nothing. */
+  readonly own = {
+    priority: 'none' as 'none' | 'urgent',
+    due_at: null as string | null,
+    labels: [] as string[],
+    city: null as string | null,
+  }
   /** The source's word that was taken last. */
   word: SourceTodo
   /** Fields that are a person's for good. */
@@ -36,8 +45,13 @@ class Known {
     this.fields = shown(word)
   }
 
-  edit({ completed, city, ...fields }: PatchTask): void {
-    if (city !== undefined) this.city = city
+  edit({ completed, title, description, status, ...own }: PatchTask): void {
+    Object.assign(this.own, own)
+    const fields: Partial<Fields> = {
+      ...(title !== undefined && { title }),
+      ...(description !== undefined && { description }),
+      ...(status !== undefined && { status }),
+    }
     if (completed === true) fields.status = 'done'
     if (completed === false && this.fields.status === 'done') fields.status = 'todo'
     Object.assign(this.fields, fields)
@@ -83,11 +97,11 @@ export class TodoModel {
     return [...this.known]
       .filter(([, { place }]) => place !== 'purged')
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([source_key, { fields, city, place }]) => ({
+      .map(([source_key, { fields, own, place }]) => ({
         source_key,
         source,
         ...fields,
-        city,
+        ...own,
         trashed: place === 'trash',
       }))
   }

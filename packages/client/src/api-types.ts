@@ -22,6 +22,11 @@ export interface Task {
   status: string
   /** The same as status == done */
   completed: boolean
+  priority: 'none' | 'low' | 'medium' | 'high' | 'urgent'
+  due_at: string | null
+  labels: string[]
+  /** Its place in the manual order, which is that of these keys by their bytes; `sort=position` */
+  position: string
   city: string | null
   weather: Record<string, unknown> | null
   user_id: number | null
@@ -387,7 +392,7 @@ export interface Routes {
       has_job?: boolean | undefined
       /** Repeat it for more than one */
       job_state?: Array<'queued' | 'running' | 'succeeded' | 'failed'> | undefined
-      /** Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at */
+      /** Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at, priority, due_at, position */
       sort?: string | undefined
     } | undefined
     answer: Task[]
@@ -402,6 +407,10 @@ export interface Routes {
       status?: 'todo' | 'in_progress' | 'done' | 'failed' | undefined
       /** The same as status == done */
       completed?: boolean | undefined
+      priority?: 'none' | 'low' | 'medium' | 'high' | 'urgent' | undefined
+      due_at?: string | null | undefined
+      /** In this order; of equal ones the first counts */
+      labels?: string[] | undefined
       city?: string | null | undefined
       /** Makes the task an executable one, which a worker runs */
       job?: {
@@ -430,7 +439,20 @@ export interface Routes {
       status?: 'todo' | 'in_progress' | 'done' | 'failed' | undefined
       /** The same as status == done */
       completed?: boolean | undefined
+      priority?: 'none' | 'low' | 'medium' | 'high' | 'urgent' | undefined
+      due_at?: string | null | undefined
+      /** In this order; of equal ones the first counts */
+      labels?: string[] | undefined
       city?: string | null | undefined
+      /** Moves the task in the manual order: one of `before`, `after` and `at` */
+      position?: {
+        /** Directly before this task */
+        before?: number | undefined
+        /** Directly after this task */
+        after?: number | undefined
+        /** Before or after all others */
+        at?: 'first' | 'last' | undefined
+      } | undefined
     }
     answer: Task
   }
@@ -447,6 +469,10 @@ export interface Routes {
       status?: 'todo' | 'in_progress' | 'done' | 'failed' | undefined
       /** The same as status == done */
       completed?: boolean | undefined
+      priority?: 'none' | 'low' | 'medium' | 'high' | 'urgent' | undefined
+      due_at?: string | null | undefined
+      /** In this order; of equal ones the first counts */
+      labels?: string[] | undefined
       city?: string | null | undefined
     }
     answer: Task

@@ -1,7 +1,7 @@
 import { type ExactNumber, numberText, parseExactly } from '../../core/exact-json.ts'
+import { isMoment } from '../../core/moment.ts'
 import { BASE, isCurrencyCode, RATE_RANGE } from './currency.ts'
 import { currencyEventRenderers } from './currency-events.ts'
-import { isMoment } from './period.ts'
 
 /** Who says it, in messages of ours. */
 const OUR_SOURCE = 'exchange_rate_parser'

@@ -1,5 +1,5 @@
+import { isMoment } from '../../core/moment.ts'
 import { isCurrencyCode, isCurrencyKey } from './currency.ts'
-import { isMoment } from './period.ts'
 
 /** The canonical form of a code. */
 export function normalizeCode(text: string): string {

@@ -1,5 +1,6 @@
 export type { ExecutableTasks } from './executable-tasks.ts'
 export { parseStatus, rowFromSnapshot, type TaskPresenter, type TaskRow, taskPresenter } from './task.ts'
+export { COLUMNS as TASK_COLUMNS } from './task-columns.ts'
 export { taskEventRenderers, taskEventSchemas } from './task-events.ts'
 export type { NewJob, StoredJob } from './task-job.ts'
 export { taskRoutes } from './task-routes.ts'

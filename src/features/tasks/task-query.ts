@@ -4,7 +4,16 @@ import type { Status, TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
 import type { JobState } from './task-job.ts'
 
-const sortable = ['id', 'created_at', 'title', 'status', 'updated_at'] as const
+const sortable = [
+  'id',
+  'created_at',
+  'title',
+  'status',
+  'updated_at',
+  'priority',
+  'due_at',
+  'position',
+] as const
 type SortColumn = (typeof sortable)[number]
 
 export interface SortKey {

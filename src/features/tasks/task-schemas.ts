@@ -1,5 +1,5 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
-import { statuses } from './task.ts'
+import { priorities, statuses } from './task.ts'
 import { jobStates } from './task-job.ts'
 
 const titleField = {
@@ -27,6 +27,23 @@ const statusField = {
   description: 'Also taken, in any letter case: New, In Progress, Completed, Failed',
 } as const
 const completedField = { type: 'boolean', description: 'The same as status == done' } as const
+const priorityField = { type: 'string', enum: priorities } as const
+const time = { format: 'date-time', examples: ['2025-12-15T12:00:31.168401Z'] } as const
+const dueField = { type: ['string', 'null'], ...time, normalize: 'utc' } as const
+const labelField = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 50,
+  normalize: 'trim',
+  format: 'plain-text',
+  examples: ['home'],
+} as const
+const labelsField = {
+  type: 'array',
+  items: labelField,
+  maxItems: 20,
+  description: 'In this order; of equal ones the first counts',
+} as const
 
 /** What a body may hold, whichever of it is required. */
 const fields = {
@@ -34,10 +51,27 @@ const fields = {
   description: descriptionField,
   status: statusField,
   completed: completedField,
+  priority: priorityField,
+  due_at: dueField,
+  labels: labelsField,
   city: cityField,
 } as const
 
-const time = { format: 'date-time', examples: ['2025-12-15T12:00:31.168401Z'] } as const
+const idField = { type: 'integer', minimum: 1, maximum: 2_147_483_647 } as const
+const moveField = {
+  type: 'object',
+  minProperties: 1,
+  maxProperties: 1,
+  properties: {
+    before: { ...idField, description: 'Directly before this task' },
+    after: { ...idField, description: 'Directly after this task' },
+    at: { type: 'string', enum: ['first', 'last'], description: 'Before or after all others' },
+  },
+  additionalProperties: false,
+  description: 'Moves the task in the manual order: one of `before`, `after` and `at`',
+  examples: [{ at: 'first' }],
+} as const satisfies JSONSchema
+export type Move = FromSchema<typeof moveField>
 
 export const taskExample = {
   id: 1,
@@ -45,6 +79,10 @@ export const taskExample = {
   description: 'Collect monthly data',
   status: 'todo',
   completed: false,
+  priority: 'high',
+  due_at: '2025-12-31T09:00:00.000000Z',
+  labels: ['home'],
+  position: '80000001i',
   city: 'Moscow',
   weather: null,
   user_id: null,
@@ -79,6 +117,10 @@ export const TaskSchema: JSONSchema = {
     'description',
     'status',
     'completed',
+    'priority',
+    'due_at',
+    'labels',
+    'position',
     'city',
     'weather',
     'user_id',
@@ -94,6 +136,14 @@ export const TaskSchema: JSONSchema = {
     description: { type: ['string', 'null'] },
     status: { type: 'string', examples: ['todo'] },
     completed: completedField,
+    priority: priorityField,
+    due_at: { type: ['string', 'null'], ...time },
+    labels: { type: 'array', items: { type: 'string' } },
+    position: {
+      type: 'string',
+      description:
+        'Its place in the manual order, which is that of these keys by their bytes; `sort=position`',
+    },
     city: { type: ['string', 'null'] },
     weather: { type: ['object', 'null'], additionalProperties: true },
     user_id: { type: ['integer', 'null'] },
@@ -128,6 +178,7 @@ export const CreateTaskSchema = {
   additionalProperties: false,
   examples: [
     { title: 'Prepare report', description: 'Collect monthly data', city: 'Moscow' },
+    { title: 'Water the plants', priority: 'high', due_at: '2025-12-31T09:00:00Z', labels: ['home'] },
     { title: 'Try it', job: { type: 'noop', input: { duration_ms: 1000 } } },
   ],
 } as const satisfies JSONSchema
@@ -149,10 +200,10 @@ export const UNTITLED: CreateTask = { title: 'Untitled task', job: { type: 'noop
 
 export const PatchTaskSchema = {
   type: 'object',
-  properties: fields,
+  properties: { ...fields, position: moveField },
   additionalProperties: false,
   description: 'Absent: left as it is. null: cleared.',
-  examples: [{ completed: true }],
+  examples: [{ completed: true }, { status: 'in_progress', position: { at: 'first' } }],
 } as const satisfies JSONSchema
 export type PatchTask = FromSchema<typeof PatchTaskSchema>
 
@@ -161,14 +212,14 @@ export const PutTaskSchema = {
   required: ['title'],
   properties: fields,
   additionalProperties: false,
-  description: 'Replaces title, description, status and city; what is absent is cleared.',
+  description: 'Replaces all of them; what is absent is cleared. The task keeps its position.',
   examples: [{ title: 'Prepare report', description: null, status: 'in_progress' }],
 } as const satisfies JSONSchema
 
 export const IdParams = {
   type: 'object',
   required: ['id'],
-  properties: { id: { type: 'integer', minimum: 1, maximum: 2_147_483_647, examples: [1] } },
+  properties: { id: { ...idField, examples: [1] } },
   additionalProperties: false,
 } as const satisfies JSONSchema
 
@@ -197,7 +248,7 @@ export const ListTasksSchema = {
       default: 'id',
       maxLength: 200,
       description:
-        'Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at',
+        'Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at, priority, due_at, position',
       examples: ['-created_at,id'],
     },
   },

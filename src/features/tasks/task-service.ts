@@ -5,8 +5,9 @@ import { type Database, type Transaction, within } from '../../database/database
 import type { ExecutableTasks } from './executable-tasks.ts'
 import type { Status, TaskRow } from './task.ts'
 import { isPending } from './task-job.ts'
+import { placeOf } from './task-place.ts'
 import { listTasks, parseSort, type SortKey, type TaskPage } from './task-query.ts'
-import type { CreateTask, ListTasks, PatchTask } from './task-schemas.ts'
+import type { CreateTask, ListTasks, Move, PatchTask } from './task-schemas.ts'
 import {
   findTask,
   type Guard,
@@ -88,11 +89,27 @@ export function createTaskService(
       })
     },
     async patch(actor, id, input, versions) {
-      const { title, description, city } = input
+      const { title, description, priority, due_at: dueAt, labels, city, position: move } = input
       const { status, reopen } = statusChange(input)
-      const changes = { title, description, status, reopen, city }
+      const changes = {
+        title,
+        description,
+        status,
+        reopen,
+        priority,
+        dueAt,
+        labels: labels && unique(labels),
+        city,
+      }
+      const moveToo = (guard: Guard, move: Move) =>
+        within(db, async (transaction) => {
+          const position = await placeOf(transaction, actor, id, move)
+          return updateTask(transaction, id, { ...changes, position }, guard)
+        })
       return leftToWorker(
-        await change(actor, id, versions, (guard) => updateTask(db, id, changes, guard)),
+        await change(actor, id, versions, (guard) =>
+          move ? moveToo(guard, move) : updateTask(db, id, changes, guard),
+        ),
         status,
       )
     },
@@ -127,8 +144,15 @@ function complete(input: CreateTask) {
     title: input.title,
     description: input.description ?? null,
     status: statusChange(input).status ?? 'todo',
+    priority: input.priority ?? 'none',
+    dueAt: input.due_at ?? null,
+    labels: unique(input.labels ?? []),
     city: input.city ?? null,
   }
+}
+
+function unique(labels: string[]): string[] {
+  return [...new Set(labels)]
 }
 
 /** `completed` is another way to say `status`; both in one body must agree. */

@@ -1,6 +1,6 @@
 import type { Owned } from '../../core/authorization.ts'
 import type { Queryable, Transaction } from '../../database/database.ts'
-import { rowFromSnapshot, type Status, type TaskRow } from './task.ts'
+import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
 
 export interface NewTask {
@@ -8,6 +8,9 @@ export interface NewTask {
   title: string
   description: string | null
   status: Status
+  priority: Priority
+  dueAt: string | null
+  labels: string[]
   city: string | null
 }
 
@@ -18,6 +21,10 @@ export interface TaskChanges {
   status?: Status | undefined
   /** Back to `todo`, if it is `done`. */
   reopen?: boolean
+  priority?: Priority | undefined
+  dueAt?: string | null | undefined
+  labels?: string[] | undefined
+  position?: string | undefined
   city?: string | null | undefined
 }
 
@@ -37,14 +44,18 @@ export type Outcome = TaskRow & { changed: boolean }
 export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow> {
   const { rows } = await db.query<{ data: TaskRow }>({
     name: 'task-insert',
-    // The row is read from its event: one column to describe and to convert instead of eleven.
+    // The row is read from its event: one column to describe and to convert instead of sixteen.
     text: `
       WITH t AS (
-        INSERT INTO tasks (title, description, status, city, user_id) VALUES ($1, $2, $3, $4, $5) RETURNING *
+        INSERT INTO tasks AS t (title, description, status, city, user_id, priority, due_at, labels)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${COLUMNS}
       )
       INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
       RETURNING data`,
-    values: [task.title, task.description, task.status, task.city, task.userId],
+    values: [
+      ...[task.title, task.description, task.status, task.city, task.userId],
+      ...[task.priority, task.dueAt, task.labels],
+    ],
   })
   return rowFromSnapshot(rows[0]!.data)
 }
@@ -91,20 +102,26 @@ export async function updateTask(
           coalesce($2, title) AS title,
           CASE WHEN $3 THEN $4 ELSE description END AS description,
           CASE WHEN $5::text IS NOT NULL THEN $5 WHEN $6 AND status = 'done' THEN 'todo' ELSE status END AS status,
-          CASE WHEN $7 THEN $8 ELSE city END AS city
+          CASE WHEN $7 THEN $8 ELSE city END AS city,
+          coalesce($11, priority) AS priority,
+          CASE WHEN $12 THEN $13 ELSE due_at END AS due_at,
+          coalesce($14, labels) AS labels,
+          coalesce($15, position) AS position
         FROM before
         WHERE ($9::integer[] IS NULL OR version = ANY ($9)) AND ($10::integer IS NULL OR user_id = $10)
       ), t AS (
-        UPDATE tasks SET title = after.title, description = after.description, status = after.status,
-          weather = CASE WHEN after.city IS DISTINCT FROM tasks.city THEN NULL ELSE tasks.weather END,
-          city = after.city, version = tasks.version + 1, updated_at = clock_timestamp()
+        UPDATE tasks t SET title = after.title, description = after.description, status = after.status,
+          priority = after.priority, due_at = after.due_at, labels = after.labels, position = after.position,
+          weather = CASE WHEN after.city IS DISTINCT FROM t.city THEN NULL ELSE t.weather END,
+          city = after.city, version = t.version + 1, updated_at = clock_timestamp()
         FROM after JOIN before USING (id)
-        WHERE tasks.id = after.id
-          AND (after.title, after.description, after.status, after.city)
-            IS DISTINCT FROM (before.title, before.description, before.status, before.city)
+        WHERE t.id = after.id
+          AND (after.title, after.description, after.status, after.city, after.priority, after.due_at, after.labels, after.position)
+            IS DISTINCT FROM (before.title, before.description, before.status, before.city, before.priority,
+              before.due_at, before.labels, before.position)
           -- While a job is pending, the status is its worker's.
           AND (before.job IS NULL OR after.status = before.status OR before.job ->> 'state' NOT IN ('queued', 'running'))
-        RETURNING tasks.*
+        RETURNING ${COLUMNS}
       ), event AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t
       )
@@ -122,6 +139,11 @@ export async function updateTask(
       changes.city ?? null,
       guard.versions ?? null,
       guard.owner ?? null,
+      changes.priority ?? null,
+      changes.dueAt !== undefined,
+      changes.dueAt ?? null,
+      changes.labels ?? null,
+      changes.position ?? null,
     ],
   })
   return rows[0]
@@ -137,14 +159,14 @@ export async function trashTask(db: Queryable, id: number, guard: Guard): Promis
       ), pending AS (
         SELECT id, (job ->> 'runs')::integer AS run FROM before WHERE job ->> 'state' IN ('queued', 'running')
       ), t AS (
-        UPDATE tasks SET deleted_at = clock_timestamp(), version = tasks.version + 1,
+        UPDATE tasks t SET deleted_at = clock_timestamp(), version = t.version + 1,
           status = CASE WHEN pending.id IS NULL THEN before.status ELSE 'failed' END,
           job = CASE WHEN pending.id IS NULL THEN before.job
             ELSE before.job || '{"state": "failed", "error": "cancelled: the task was deleted"}' END
         FROM before LEFT JOIN pending USING (id)
-        WHERE tasks.id = before.id AND ($2::integer[] IS NULL OR before.version = ANY ($2))
+        WHERE t.id = before.id AND ($2::integer[] IS NULL OR before.version = ANY ($2))
           AND ($3::integer IS NULL OR before.user_id = $3)
-        RETURNING tasks.*
+        RETURNING ${COLUMNS}
       ), run AS (
         UPDATE task_runs SET state = 'cancelled', finished_at = clock_timestamp(), error = 'the task was deleted'
         FROM t JOIN pending USING (id)
@@ -169,9 +191,9 @@ export async function restoreTask(db: Queryable, id: number, guard: Guard): Prom
       WITH before AS (
         SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NOT NULL FOR UPDATE
       ), t AS (
-        UPDATE tasks SET deleted_at = NULL, version = tasks.version + 1, updated_at = clock_timestamp()
-        FROM before WHERE tasks.id = before.id AND ($2::integer IS NULL OR before.user_id = $2)
-        RETURNING tasks.*
+        UPDATE tasks t SET deleted_at = NULL, version = t.version + 1, updated_at = clock_timestamp()
+        FROM before WHERE t.id = before.id AND ($2::integer IS NULL OR before.user_id = $2)
+        RETURNING ${COLUMNS}
       ), event AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
       )

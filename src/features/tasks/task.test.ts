@@ -7,6 +7,10 @@ const row: TaskRow = {
   title: 'Prepare report',
   description: null,
   status: 'in_progress',
+  priority: 'high',
+  due_at: '2025-12-31T09:00:00.000000Z',
+  labels: ['home'],
+  position: '80000001i',
   city: 'Moscow',
   weather: { temperature: 15.5 },
   user_id: 7,
@@ -66,7 +70,21 @@ test('the snapshot in an event is the row, its times as everywhere', () => {
     ...row,
     created_at: '2025-12-15T12:00:31.168401+00:00',
     updated_at: '2025-12-16T00:00:00+00:00',
+    due_at: '2025-12-31T09:00:00+00:00',
   }
   expect(rowFromSnapshot(snapshot)).toEqual({ ...row, updated_at: '2025-12-16T00:00:00.000000Z' })
   expect(rowFromSnapshot({ ...snapshot, updated_at: null })).toEqual(row)
+  expect(rowFromSnapshot({ ...snapshot, updated_at: null, due_at: null })).toEqual({ ...row, due_at: null })
+})
+
+test('the snapshot of an event from before there were these fields has them as a new task does', () => {
+  const { priority, due_at, labels, position, ...kept } = row
+  const old = { ...kept, created_at: '2025-12-15T12:00:31.168401+00:00' }
+  expect(rowFromSnapshot(old as TaskRow)).toEqual({
+    ...row,
+    priority: 'none',
+    due_at: null,
+    labels: [],
+    position: '80000001i',
+  })
 })

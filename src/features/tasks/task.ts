@@ -1,8 +1,13 @@
 import { isoTimestamp } from '../../core/timestamp.ts'
+import { firstPlace } from './place-key.ts'
 import { type Job, presentJob, type StoredJob } from './task-job.ts'
 
 export const statuses = ['todo', 'in_progress', 'done', 'failed'] as const
 export type Status = (typeof statuses)[number]
+
+/** From the least on; this is their order in lists too. */
+export const priorities = ['none', 'low', 'medium', 'high', 'urgent'] as const
+export type Priority = (typeof priorities)[number]
 
 /** How statuses are written: as they are stored, or under the names of a queue's clients. */
 export type StatusLabels = 'snake' | 'title'
@@ -30,6 +35,11 @@ export interface TaskRow {
   title: string
   description: string | null
   status: Status
+  priority: Priority
+  due_at: string | null
+  labels: string[]
+  /** Its place in the manual order; a key of `place-key.ts`. */
+  position: string
   city: string | null
   weather: object | null
   user_id: number | null
@@ -57,6 +67,10 @@ export function taskPresenter(labels: StatusLabels): TaskPresenter {
     description: row.description,
     status: labels === 'title' ? titles[row.status] : row.status,
     completed: row.status === 'done',
+    priority: row.priority,
+    due_at: row.due_at,
+    labels: row.labels,
+    position: row.position,
     city: row.city,
     weather: row.weather,
     user_id: row.user_id,
@@ -72,8 +86,12 @@ export function taskPresenter(labels: StatusLabels): TaskPresenter {
 export function rowFromSnapshot(snapshot: TaskRow): TaskRow {
   return {
     ...snapshot,
-    // Events of the time before there were jobs have none.
+    // Events of the time before there were these have none.
     job: snapshot.job ?? null,
+    priority: snapshot.priority ?? 'none',
+    due_at: snapshot.due_at ? isoTimestamp(snapshot.due_at) : null,
+    labels: snapshot.labels ?? [],
+    position: snapshot.position ?? firstPlace(snapshot.id),
     created_at: isoTimestamp(snapshot.created_at),
     updated_at: snapshot.updated_at && isoTimestamp(snapshot.updated_at),
   }

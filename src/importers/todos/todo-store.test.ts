@@ -26,6 +26,11 @@ const edit: fc.Arbitrary<PatchTask> = fc.oneof(
   fc.record({ status: fc.constantFrom('todo', 'in_progress', 'done', 'failed') }),
   fc.record({ completed: fc.boolean() }),
   fc.record({ city: fc.constantFrom('Moscow', null) }),
+  fc.record({
+    priority: fc.constantFrom('none', 'urgent'),
+    due_at: fc.constantFrom('2025-12-31T09:00:00.000000Z', null),
+    labels: fc.subarray(['mine', 'urgent']),
+  }),
   fc.record({ title: fc.constantFrom('a', 'mine'), completed: fc.boolean() }),
 )
 const step = fc.oneof(
@@ -126,7 +131,7 @@ class Schedule {
 
   async #compareTasks(): Promise<void> {
     const rows = await database.rows<{ source_key: string }>(
-      `SELECT source_key, source, title, description, status, city, deleted_at IS NOT NULL AS trashed
+      `SELECT source_key, source, title, description, status, priority, due_at, labels, city, deleted_at IS NOT NULL AS trashed
        FROM tasks WHERE source_key LIKE $1 ORDER BY source_key`,
       [`${this.prefix}_`],
     )
@@ -135,7 +140,7 @@ class Schedule {
 
   async #compareEvents(last: number, expected: { created: string[]; updated: string[] }): Promise<void> {
     const rows = await database.rows<{ type: string; key: string; task_id: number; same: boolean }>(
-      `SELECT e.type, t.source_key AS key, t.id AS task_id, e.data::jsonb = to_jsonb(t) AS same
+      `SELECT e.type, t.source_key AS key, t.id AS task_id, e.data::jsonb - 'source_key' = to_jsonb(t) - '{source_key,deleted_at}'::text[] AS same
        FROM events e JOIN tasks t ON t.id = (e.data->>'id')::integer WHERE e.id > $1 ORDER BY e.id`,
       [last],
     )

@@ -5,6 +5,10 @@ import type { SourceTodo } from './todo-source.ts'
 /** `tasks.source` of what this importer made. */
 const SOURCE = 'jsonplaceholder'
 
+/** What an event tells of a task: the columns of a TaskRow. */
+const SNAPSHOT =
+  't.id, t.title, t.description, t.status, t.priority, t.due_at, t.labels, t.position, t.city, t.weather, t.user_id, t.source, t.job, t.version, t.created_at, t.updated_at'
+
 /**
  * Brings the tasks up to what the source says, events included, in one statement whatever the number
  * of todos. It is a three-way merge of the source's last word, its new word and the task: a field
@@ -55,17 +59,17 @@ WITH incoming AS (
   SET title = m.title, description = m.description, status = m.status, version = t.version + 1, updated_at = clock_timestamp()
   FROM merged m
   WHERE t.id = m.task_id AND (m.title, m.description, m.status) IS DISTINCT FROM (t.title, t.description, t.status)
-  RETURNING t.*
+  RETURNING ${SNAPSHOT}
 ), remembered AS (
   UPDATE imported_todos k
   SET title = d.title, description = d.description, completed = d.completed, local_fields = d.local_fields
   FROM differing d WHERE k.key = d.key
 ), created AS (
-  INSERT INTO tasks (title, description, status, source, source_key)
+  INSERT INTO tasks AS t (title, description, status, source, source_key)
   SELECT i.title, i.description, CASE WHEN i.completed THEN 'done' ELSE 'todo' END, $1, i.key
   FROM incoming i WHERE NOT EXISTS (SELECT FROM imported_todos k WHERE k.key = i.key)
   ORDER BY i.place
-  RETURNING *
+  RETURNING ${SNAPSHOT}, t.source_key
 ), known AS (
   INSERT INTO imported_todos (key, task_id, title, description, completed)
   SELECT i.key, c.id, i.title, i.description, i.completed FROM created c JOIN incoming i ON i.key = c.source_key
