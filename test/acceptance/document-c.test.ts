@@ -1,32 +1,16 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { connect } from 'amqplib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { listen } from '../support/listener.ts'
+import { pythonWithPika as python } from '../support/python.ts'
 import { rabbitUrl } from '../support/rabbitmq.ts'
 import { type Server, startServer, stop } from '../support/server.ts'
 
 /** The queue that is written in the producer. */
 const QUEUE = 'task_queue'
-const python = pythonWithPika()
-
-/** An interpreter that has pika, such as Debian's with python3-pika. */
-function pythonWithPika(): string | undefined {
-  for (const candidate of ['/usr/bin/python3', 'python3']) {
-    try {
-      execFileSync(candidate, ['-c', 'import pika'], { stdio: 'ignore' })
-      return candidate
-    } catch {
-      // The next one may have it.
-    }
-  }
-  const reason = 'NOT COVERED: the Python producer of document C (no python3 with pika)'
-  if (process.env.REQUIRE_SERVICES === '1') throw new Error(reason)
-  process.stderr.write(`${reason}\n`)
-  return undefined
-}
 
 interface Task {
   id: number

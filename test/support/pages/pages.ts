@@ -1,0 +1,12 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('../../..', import.meta.url))
+/** Written by a program, and in one language. */
+const GENERATED = ['docs/configuration.md']
+
+/** The pages that people read, below the root of the project, in both languages. */
+export const pages: readonly string[] = ['', 'docs', 'packages/client']
+  .flatMap((folder) => readdirSync(join(root, folder)).map((name) => join(folder, name)))
+  .filter((path) => /(^|\/)README(\.ru)?\.md$|^docs\/.*\.md$/.test(path) && !GENERATED.includes(path))
