@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { node, type Running, root, startServer } from './process.ts'
 
-/** Starts the server as users run it, but with imports off and its files in `folder`. */
+/** Starts the server as users run it, but with imports and weather off and its files in `folder`. */
 export function startTaskwire(
   folder: string,
   options: { env?: Record<string, string>; nodeArguments?: string[] } = {},
@@ -10,6 +10,7 @@ export function startTaskwire(
     command: [node, ...(options.nodeArguments ?? []), `${root}src/main.ts`],
     env: {
       IMPORTS: 'off',
+      WEATHER: 'off',
       DATA_DIR: join(folder, 'data'),
       LOG_FILE: join(folder, 'app.log'),
       ...options.env,

@@ -1,10 +1,17 @@
 import { asyncApiDocument } from '../events/asyncapi.ts'
 import { sseRoutes } from '../events/sse-routes.ts'
 import { registerWebSocketRoutes } from '../events/websocket-routes.ts'
+import { analyticsRoutes } from '../features/analytics/index.ts'
 import { attachmentRoutes } from '../features/attachments/index.ts'
 import { apiTokenRoutes, authRoutes, setupRoutes } from '../features/auth/index.ts'
 import { currencyApi, currencyEventSchemas } from '../features/currencies/index.ts'
-import { createTaskService, taskEventSchemas, taskPresenter, taskRoutes } from '../features/tasks/index.ts'
+import {
+  createTaskService,
+  statusLabel,
+  taskEventSchemas,
+  taskPresenter,
+  taskRoutes,
+} from '../features/tasks/index.ts'
 import { createUserService, userRoutes } from '../features/users/index.ts'
 import { createWebhooks, webhookCalls, webhookRoutes } from '../features/webhooks/index.ts'
 import { parseFormBodies } from '../http/form-body.ts'
@@ -92,7 +99,18 @@ function registerFeatures(app: Routes, parts: Parts): void {
     onRevoked: () => auth.revocations.check(),
     endSessions: (id) => auth.sessions.endAll(id),
   })
-  app.register(taskRoutes({ tasks, write, present, log, jobSchema: jobSchema(parts.jobTypes), onJob }))
+  app.register(
+    taskRoutes({
+      tasks,
+      write,
+      present,
+      log,
+      jobSchema: jobSchema(parts.jobTypes),
+      onJob,
+      weather: parts.weather,
+    }),
+  )
+  app.register(analyticsRoutes({ db, statusLabel: statusLabel(config.STATUS_LABELS) }))
   app.register(jobRoutes({ db, tasks, write: writeJob, present, log, onJob }))
   app.register(attachmentRoutes({ attachments: parts.attachments, log }))
   app.register(currencyApi({ db, onChange: changed, publish: parts.bus?.publish, log }))

@@ -6,7 +6,8 @@ import { createSignal, type Signal } from '../events/signal.ts'
 import { Sockets } from '../events/sockets.ts'
 import { type Attachments, createAttachments } from '../features/attachments/index.ts'
 import { type Auth, createAuth } from '../features/auth/index.ts'
-import { taskMessageSchema } from '../features/tasks/index.ts'
+import { createTaskWeather, type TaskWeather, taskMessageSchema } from '../features/tasks/index.ts'
+import { openWeatherSource } from '../features/weather/index.ts'
 import { createSecretBox, type DeliveryQueue, type SecretBox } from '../features/webhooks/index.ts'
 import { bodyValidator } from '../http/validation.ts'
 import { openDeliveryQueue } from '../jobs/delivery-queue.ts'
@@ -18,11 +19,13 @@ import {
   jobSchema,
   jobTypes,
   openTaskQueue,
+  openWeatherFill,
   type PgBoss,
   startBoss,
   startIntake,
   startWorker,
   type TaskQueue,
+  type WeatherFill,
   type WorkerRoom,
 } from '../jobs/index.ts'
 import type { Logger } from '../logging/logger.ts'
@@ -65,6 +68,9 @@ export interface Parts extends Omit<Core, typeof Symbol.asyncDispose>, AsyncDisp
   jobTypes: readonly JobType[]
   executables: Executables
   worker: WorkerRoom
+  /** The weather of tasks, and what fills it in later, unless it is off. */
+  weather: TaskWeather
+  weatherFill: WeatherFill | undefined
   /** RabbitMQ, where it is configured and the process has the role `relay`. */
   intake: Intake | undefined
   /** What webhooks are sent with. */
@@ -112,6 +118,12 @@ export async function startParts(config: Config, log: Logger, workers: Workers |
   const executables = createExecutables(types, queue)
   const concurrency = has('worker') ? config.WORKER_CONCURRENCY : 0
   const worker = stack.use(startWorker({ db, queue, types, concurrency, log, onChange: changed }))
+  const weatherSource = openWeatherSource({ config, redis, counters, log, metrics })
+  if (weatherSource) stack.use(weatherSource)
+  const weatherFill = weatherSource
+    ? stack.use(await openWeatherFill({ boss, db, weather: weatherSource, log, onChange: changed }))
+    : undefined
+  const weather = createTaskWeather(weatherSource, () => weatherFill?.wake())
   const intake = has('relay')
     ? await startIntake({
         config,
@@ -123,6 +135,7 @@ export async function startParts(config: Config, log: Logger, workers: Workers |
           changed()
           worker.wakeAll()
         },
+        onTask: weather.written,
       })
     : undefined
   if (intake) stack.use(intake)
@@ -149,7 +162,7 @@ export async function startParts(config: Config, log: Logger, workers: Workers |
       sockets,
       sources,
     },
-    ...{ sending, queue, jobTypes: types, executables, worker, intake },
+    ...{ sending, queue, jobTypes: types, executables, worker, weather, weatherFill, intake },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

@@ -35,7 +35,8 @@ export async function startScheduler(parts: Parts): Promise<AsyncDisposable> {
 }
 
 /** Role `worker`: what is done later, by jobs. */
-export async function startWorker({ db, log, sending }: Parts): Promise<AsyncDisposable> {
+export async function startWorker({ db, log, sending, weatherFill }: Parts): Promise<AsyncDisposable> {
+  await weatherFill?.work()
   return await startDeliveries({ db, log, ...sending })
 }
 

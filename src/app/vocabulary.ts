@@ -1,4 +1,5 @@
 import { utcInstant } from '../core/moment.ts'
+import { analyticsFormats } from '../features/analytics/index.ts'
 import { currencyFormats, normalizeCode } from '../features/currencies/index.ts'
 import { parseStatus } from '../features/tasks/index.ts'
 import { canonicalUsername, isUsername } from '../features/users/index.ts'
@@ -16,6 +17,7 @@ export const vocabulary: Vocabulary = {
     currency: normalizeCode,
   },
   formats: {
+    ...analyticsFormats,
     ...currencyFormats,
     ...jobFormats,
     username: {

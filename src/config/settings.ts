@@ -229,6 +229,36 @@ export const settings = {
     max: 3650,
     help: 'Days before today whose official rates are added to the history; 0: none',
   }),
+  WEATHER: choice({
+    default: 'on',
+    of: ['on', 'off'],
+    help: 'Whether tasks get the weather of their city, from OpenWeather if OPENWEATHER_API_KEY is set, else from Open-Meteo',
+  }),
+  OPENWEATHER_API_KEY: secret({ default: undefined, help: 'The key for OpenWeather' }),
+  OPENWEATHER_URL: url({
+    default: 'https://api.openweathermap.org/data/2.5/weather',
+    protocols: ['https:', 'http:'],
+    secret: true,
+    help: 'Where OpenWeather tells the current weather of a city',
+  }),
+  OPEN_METEO_URL: url({
+    default: 'https://api.open-meteo.com/v1/forecast',
+    protocols: ['https:', 'http:'],
+    secret: true,
+    help: 'Where Open-Meteo tells the current weather of a place',
+  }),
+  OPEN_METEO_GEOCODING_URL: url({
+    default: 'https://geocoding-api.open-meteo.com/v1/search',
+    protocols: ['https:', 'http:'],
+    secret: true,
+    help: 'Where Open-Meteo tells in which place a city is',
+  }),
+  WEATHER_REQUESTS_PER_MINUTE: integer({
+    default: 60,
+    min: 1,
+    max: 100_000,
+    help: 'Requests a minute to the weather provider; tasks beyond get their weather later',
+  }),
   EVENT_RETENTION_DAYS: integer({ default: 7, min: 1, max: 3650, help: 'Days for which events are kept' }),
   TRASH_DAYS: integer({ default: 30, min: 1, max: 3650, help: 'Days after which a deleted task is purged' }),
   ATTACHMENT_MAX_BYTES: integer({

@@ -14,6 +14,11 @@ export function isMoment(text: string): boolean {
   return milliseconds >= FIRST && milliseconds <= LAST && new Date(day).toISOString().startsWith(day)
 }
 
+/** Whether a text is a day of the calendar. */
+export function isDay(text: string): boolean {
+  return text.length === 'YYYY-MM-DD'.length && isMoment(text)
+}
+
 /** Whether a text is a moment that is no whole day. */
 export function isInstant(text: string): boolean {
   return text.length > 'YYYY-MM-DD'.length && isMoment(text)

@@ -273,6 +273,8 @@ CREATE TABLE tasks (
   due_at timestamp with time zone,
   labels text[] NOT NULL DEFAULT '{}'::text[],
   "position" text COLLATE "C" NOT NULL DEFAULT task_place((nextval('task_places_last'::regclass))::integer),
+  done_at timestamp with time zone,
+  weather_due_at timestamp with time zone,
   CONSTRAINT tasks_check CHECK (((source IS NULL) = (source_key IS NULL))),
   CONSTRAINT tasks_city_check CHECK (((char_length(city) >= 1) AND (char_length(city) <= 100))),
   CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
@@ -285,10 +287,17 @@ CREATE INDEX tasks_deleted_at ON public.tasks USING btree (deleted_at) WHERE (de
 CREATE INDEX tasks_job_state ON public.tasks USING btree (((job ->> 'state'::text)), id) WHERE (job IS NOT NULL);
 CREATE INDEX tasks_position ON public.tasks USING btree ("position", id);
 CREATE INDEX tasks_user_id ON public.tasks USING btree (user_id, id) WHERE ((user_id IS NOT NULL) AND (deleted_at IS NULL));
+CREATE INDEX tasks_weather_due_at ON public.tasks USING btree (weather_due_at) WHERE ((weather_due_at IS NOT NULL) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX tasks_source_key ON public.tasks USING btree (source, source_key) WHERE (source IS NOT NULL);
+CREATE TRIGGER tasks_city BEFORE UPDATE OF city, weather ON public.tasks FOR EACH ROW WHEN (((new.city IS DISTINCT FROM old.city) OR (new.weather IS DISTINCT FROM old.weather))) EXECUTE FUNCTION tasks_note_weather();
+CREATE TRIGGER tasks_done BEFORE UPDATE OF status ON public.tasks FOR EACH ROW WHEN (((new.status = 'done'::text) <> (old.status = 'done'::text))) EXECUTE FUNCTION tasks_note_done();
+CREATE TRIGGER tasks_made_done BEFORE INSERT ON public.tasks FOR EACH ROW WHEN ((new.status = 'done'::text)) EXECUTE FUNCTION tasks_note_done();
+CREATE TRIGGER tasks_made_with_city BEFORE INSERT ON public.tasks FOR EACH ROW WHEN ((new.city IS NOT NULL)) EXECUTE FUNCTION tasks_note_weather();
 COMMENT ON COLUMN tasks.deleted_at IS 'set while the task is in the trash';
 COMMENT ON COLUMN tasks.job IS 'of an executable task: its job as it is shown, and with it the ticket in the queue and the number of runs; null: a task of people';
 COMMENT ON COLUMN tasks."position" IS 'a fraction in base 36: a task is moved by giving it one between those of its new neighbours';
+COMMENT ON COLUMN tasks.done_at IS 'since when it has been done; null while it is not. That of tasks that were made done is created_at';
+COMMENT ON COLUMN tasks.weather_due_at IS 'when the weather of its city is to be looked for again; null: it has it, has no city, or nobody knows it';
 
 CREATE TABLE tickets (
   hash bytea NOT NULL,
@@ -370,3 +379,18 @@ COMMENT ON COLUMN webhooks.paused_until IS 'the receiver did not answer, or aske
 COMMENT ON COLUMN webhooks.after_event IS 'events up to this id were there before it';
 COMMENT ON COLUMN webhooks.secret IS 'encrypted with a key derived from SECRET_KEY';
 COMMENT ON COLUMN webhooks.old_secret IS 'signs along until old_secret_until';
+
+CREATE FUNCTION tasks_note_done() AS $$
+BEGIN
+  NEW.done_at := CASE WHEN NEW.status <> 'done' THEN NULL
+    WHEN TG_OP = 'INSERT' THEN NEW.created_at ELSE clock_timestamp() END;
+  RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION tasks_note_weather() AS $$
+BEGIN
+  NEW.weather_due_at := CASE WHEN NEW.city IS NOT NULL AND NEW.weather IS NULL THEN clock_timestamp() END;
+  RETURN NEW;
+END
+$$;

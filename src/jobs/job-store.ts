@@ -33,11 +33,11 @@ export async function insertExecutables(
     text: `
       WITH given AS (
         SELECT * FROM jsonb_to_recordset($1::jsonb)
-          AS g (place integer, title text, description text, status text, city text, "userId" integer,
+          AS g (place integer, title text, description text, status text, city text, "userId" integer, weather jsonb,
             priority task_priority, "dueAt" timestamptz, labels text[], job jsonb, secret jsonb)
       ), t AS (
-        INSERT INTO tasks AS t (title, description, status, city, user_id, priority, due_at, labels, job)
-        SELECT title, description, status, city, "userId", priority, "dueAt", labels, job || jsonb_build_object('state', 'queued', 'attempts', 0,
+        INSERT INTO tasks AS t (title, description, status, city, user_id, weather, priority, due_at, labels, job)
+        SELECT title, description, status, city, "userId", weather, priority, "dueAt", labels, job || jsonb_build_object('state', 'queued', 'attempts', 0,
           'runs', 0, 'result', NULL, 'error', NULL, 'due_at', ${dueIn("interval '0'")})
         FROM given ORDER BY place
         RETURNING ${TASK_COLUMNS}

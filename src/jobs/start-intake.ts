@@ -17,8 +17,10 @@ export async function startIntake(deps: {
   log: Logger
   /** Is called after each commit by which tasks have come. */
   onTaken: () => void
+  /** Is called for each task of such a commit. */
+  onTask: (task: { city: string | null; weather: null }) => void
 }): Promise<Intake | undefined> {
-  const { config, db, executables, check, log, onTaken } = deps
+  const { config, db, executables, check, log, onTaken, onTask } = deps
   if (!config.RABBITMQ_URL) return undefined
   return await startRabbitMqIntake({
     url: config.RABBITMQ_URL,
@@ -26,7 +28,11 @@ export async function startIntake(deps: {
     durableQueue: config.RABBITMQ_DURABLE_QUEUE,
     log,
     read: (message) => readMessage(message, check, executables.check),
-    takeIn: (messages) => takeIn(db, executables, messages),
+    takeIn: async (messages) => {
+      const taken = await takeIn(db, executables, messages)
+      for (const { task } of messages) onTask({ city: task.city, weather: null })
+      return taken
+    },
     onTaken,
   })
 }

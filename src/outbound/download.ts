@@ -9,6 +9,8 @@ export interface DownloadOptions {
   maxBytes: number
   /** Sent as `Accept`. */
   accept: string
+  /** Statuses whose body is what is wanted; 200 alone, if it is not given. */
+  statuses?: readonly number[]
   signal?: AbortSignal
 }
 
@@ -31,13 +33,15 @@ export async function download(url: string, options: DownloadOptions): Promise<B
 async function get(url: URL, options: DownloadOptions, signal: AbortSignal): Promise<Buffer> {
   const isPrivate = (await reachOfHost(url, signal)) === 'private'
   const allowed = (reach: Reach) => reach === 'public' || (isPrivate && reach === 'private')
+  const { statuses = [200], maxBytes } = options
   const headers = { accept: options.accept, 'user-agent': 'taskwire' }
   return send(
     { method: 'GET', url, headers },
     { signal, reach: (_url, hop) => (hop === 0 ? undefined : allowed) },
     async (answer) => {
-      if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode} instead of 200`)
-      return readBody(answer, options.maxBytes)
+      if (!statuses.includes(answer.statusCode))
+        throw new Error(`status ${answer.statusCode} instead of ${statuses.join(' or ')}`)
+      return readBody(answer, maxBytes)
     },
   )
 }

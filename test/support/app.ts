@@ -42,6 +42,7 @@ function testConfig(settings: Record<string, string>): Config {
     // Nobody is there: tests call nothing outside of this machine.
     CBR_URL: 'http://127.0.0.1:1/rates',
     CURRENCY_BACKFILL_DAYS: '0',
+    WEATHER: 'off',
     LOG_FILE: 'off',
     LOG_LEVEL: 'debug',
     ...settings,

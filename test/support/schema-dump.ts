@@ -1,15 +1,21 @@
 import type { TestDatabase } from './database.ts'
 
 /**
- * The schema as SQL-like text, from the catalogs: columns, constraints, indexes and comments of our
- * tables. It is the same on every supported version of PostgreSQL, which pg_dump's output is not.
+ * The schema as SQL-like text, from the catalogs: columns, constraints, indexes, triggers, functions and
+ * comments of ours. It is the same on every supported version of PostgreSQL, which pg_dump's output is not.
  */
 export async function dumpSchema(database: TestDatabase): Promise<string> {
   const tables = await database.rows<{ name: string }>(
     `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname`,
   )
+  const functions = await lines(
+    database,
+    `SELECT format(E'CREATE FUNCTION %I() AS $$%s$$;\n', proname, prosrc) AS line FROM pg_proc
+     WHERE pronamespace = $1::regnamespace ORDER BY proname`,
+    'public',
+  )
   const parts = await Promise.all(tables.map(({ name }) => dumpTable(database, name)))
-  return `-- Generated from the migrations by the test suite (npm test -- -u); do not edit.\n\n${parts.join('\n')}`
+  return `-- Generated from the migrations by the test suite (npm test -- -u); do not edit.\n\n${[...parts, ...functions].join('\n')}`
 }
 
 async function dumpTable(database: TestDatabase, table: string): Promise<string> {
@@ -44,10 +50,16 @@ async function dumpTable(database: TestDatabase, table: string): Promise<string>
      WHERE objoid = $1::regclass AND classoid = 'pg_class'::regclass ORDER BY objsubid`,
     table,
   )
+  const triggers = await lines(
+    database,
+    `SELECT pg_get_triggerdef(oid) || ';' AS line FROM pg_trigger
+     WHERE tgrelid = $1::regclass AND NOT tgisinternal ORDER BY tgname`,
+    table,
+  )
   const body = [...columns, ...constraints].join(',\n')
-  return [`CREATE TABLE ${table} (\n${body}\n);`, ...indexes, ...comments, ''].join('\n')
+  return [`CREATE TABLE ${table} (\n${body}\n);`, ...indexes, ...triggers, ...comments, ''].join('\n')
 }
 
-async function lines(database: TestDatabase, query: string, table: string): Promise<string[]> {
-  return (await database.rows<{ line: string }>(query, [table])).map(({ line }) => line)
+async function lines(database: TestDatabase, query: string, name: string): Promise<string[]> {
+  return (await database.rows<{ line: string }>(query, [name])).map(({ line }) => line)
 }

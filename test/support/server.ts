@@ -90,6 +90,7 @@ export function launch(settings: Record<string, string>, dataDir = temporaryFold
     // Nobody is there: tests call nothing outside of this machine.
     CBR_URL: 'http://127.0.0.1:1/rates',
     CURRENCY_BACKFILL_DAYS: '0',
+    WEATHER: 'off',
   }
   return run('main.ts', [], { ...defaults, ...settings }, dataDir)
 }

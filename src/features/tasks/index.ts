@@ -1,5 +1,14 @@
 export type { ExecutableTasks } from './executable-tasks.ts'
-export { parseStatus, rowFromSnapshot, type TaskPresenter, type TaskRow, taskPresenter } from './task.ts'
+export {
+  parseStatus,
+  rowFromSnapshot,
+  type Status,
+  statuses,
+  statusLabel,
+  type TaskPresenter,
+  type TaskRow,
+  taskPresenter,
+} from './task.ts'
 export { COLUMNS as TASK_COLUMNS } from './task-columns.ts'
 export { taskEventRenderers, taskEventSchemas } from './task-events.ts'
 export type { NewJob, StoredJob } from './task-job.ts'
@@ -7,3 +16,11 @@ export { taskRoutes } from './task-routes.ts'
 export { type CreateTask, IdParams, TaskSchema, taskMessageSchema, UNTITLED } from './task-schemas.ts'
 export { createTaskService, newTask, type TaskService } from './task-service.ts'
 export { findTask, insertTask, lockTask, type NewTask, purgeTrash } from './task-store.ts'
+export { createTaskWeather, type TaskWeather } from './task-weather.ts'
+export {
+  type DueCity,
+  dueWeather,
+  fillWeather,
+  forgetWeather,
+  postponeWeather,
+} from './task-weather-store.ts'

@@ -19,6 +19,7 @@ import {
 } from './task-schemas.ts'
 import type { TaskService } from './task-service.ts'
 import type { Outcome } from './task-store.ts'
+import type { TaskWeather } from './task-weather.ts'
 
 const found = { 200: TaskSchema }
 const bodyProblems = [400, 413, 415, 422]
@@ -32,8 +33,9 @@ export function taskRoutes(deps: {
   jobSchema: JSONSchema
   /** Is called after a commit by which a job has come, or has to stop. */
   onJob: () => void
+  weather: TaskWeather
 }): FastifyPluginCallbackJsonSchemaToTs {
-  const { tasks, write, present, log, jobSchema, onJob } = deps
+  const { tasks, write, present, log, jobSchema, onJob, weather } = deps
   const changed = (row: Outcome, log: () => void) => ({
     status: 200,
     headers: { etag: etag(row.version) },
@@ -98,9 +100,12 @@ export function taskRoutes(deps: {
           done()
         },
       },
-      (request, reply) =>
-        write(request, reply, async (service) => {
-          const row = await service.create(request.actor, request.body)
+      async (request, reply) => {
+        const { actor, body } = request
+        // Asked before a transaction may begin, which is not to wait for others.
+        const found = body.city ? await weather.of(actor, 'task.create', body.city) : null
+        return write(request, reply, async (service) => {
+          const row = await service.create(actor, body, found)
           return {
             status: 201,
             headers: { location: `/tasks/${row.id}`, etag: etag(row.version) },
@@ -108,9 +113,11 @@ export function taskRoutes(deps: {
             committed: () => {
               log.info({ ...caller(request), taskId: row.id }, 'task created')
               if (row.job) onJob()
+              weather.written(row)
             },
           }
-        }),
+        })
+      },
     )
 
     app.patch(
@@ -124,13 +131,19 @@ export function taskRoutes(deps: {
           response: { ...found, ...problems(404, 409, 412, ...bodyProblems) },
         },
       },
-      (request, reply) =>
-        write(request, reply, async (service) => {
+      async (request, reply) => {
+        const { actor, body } = request
+        const found = body.city ? await weather.of(actor, 'task.change', body.city) : null
+        return write(request, reply, async (service) => {
           const { id } = request.params
-          const row = await service.patch(request.actor, id, request.body, allowed(request))
-          const fields = Object.keys(request.body)
-          return changed(row, () => log.info({ ...caller(request), taskId: id, fields }, 'task updated'))
-        }),
+          const row = await service.patch(actor, id, body, allowed(request), found)
+          const fields = Object.keys(body)
+          return changed(row, () => {
+            log.info({ ...caller(request), taskId: id, fields }, 'task updated')
+            weather.written(row)
+          })
+        })
+      },
     )
 
     app.put(
@@ -144,12 +157,18 @@ export function taskRoutes(deps: {
           response: { ...found, ...problems(404, 409, 412, ...bodyProblems) },
         },
       },
-      (request, reply) =>
-        write(request, reply, async (service) => {
+      async (request, reply) => {
+        const { actor, body } = request
+        const found = body.city ? await weather.of(actor, 'task.change', body.city) : null
+        return write(request, reply, async (service) => {
           const { id } = request.params
-          const row = await service.replace(request.actor, id, request.body, allowed(request))
-          return changed(row, () => log.info({ ...caller(request), taskId: id }, 'task replaced'))
-        }),
+          const row = await service.replace(actor, id, body, allowed(request), found)
+          return changed(row, () => {
+            log.info({ ...caller(request), taskId: id }, 'task replaced')
+            weather.written(row)
+          })
+        })
+      },
     )
 
     app.delete(

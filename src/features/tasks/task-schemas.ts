@@ -1,4 +1,5 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
+import { WeatherSchema, weatherExample } from '../weather/index.ts'
 import { priorities, statuses } from './task.ts'
 import { jobStates } from './task-job.ts'
 
@@ -84,7 +85,7 @@ export const taskExample = {
   labels: ['home'],
   position: '80000001i',
   city: 'Moscow',
-  weather: null,
+  weather: weatherExample,
   user_id: null,
   source: null,
   job: null,
@@ -145,7 +146,7 @@ export const TaskSchema: JSONSchema = {
         'Its place in the manual order, which is that of these keys by their bytes; `sort=position`',
     },
     city: { type: ['string', 'null'] },
-    weather: { type: ['object', 'null'], additionalProperties: true },
+    weather: WeatherSchema,
     user_id: { type: ['integer', 'null'] },
     source: { type: ['string', 'null'], description: 'The importer’s source it came from' },
     job: JobSchema,

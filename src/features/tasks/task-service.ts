@@ -2,6 +2,7 @@ import type { Actor } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, type Transaction, within } from '../../database/database.ts'
+import type { Weather } from '../weather/index.ts'
 import type { ExecutableTasks } from './executable-tasks.ts'
 import type { Status, TaskRow } from './task.ts'
 import { isPending } from './task-job.ts'
@@ -19,13 +20,28 @@ import {
   updateTask,
 } from './task-store.ts'
 
-/** `versions`: what If-Match names; undefined when there is no precondition. */
+/**
+ * `versions`: what If-Match names; undefined when there is no precondition. `weather`: of the city in the input,
+ * where it is known by now.
+ */
 export interface TaskService {
-  create(actor: Actor, input: CreateTask): Promise<TaskRow>
+  create(actor: Actor, input: CreateTask, weather?: Weather | null): Promise<TaskRow>
   get(actor: Actor, id: number): Promise<TaskRow>
   list(actor: Actor, query: ListTasks): Promise<TaskPage>
-  patch(actor: Actor, id: number, input: PatchTask, versions?: number[]): Promise<Outcome>
-  replace(actor: Actor, id: number, input: CreateTask, versions?: number[]): Promise<Outcome>
+  patch(
+    actor: Actor,
+    id: number,
+    input: PatchTask,
+    versions?: number[],
+    weather?: Weather | null,
+  ): Promise<Outcome>
+  replace(
+    actor: Actor,
+    id: number,
+    input: CreateTask,
+    versions?: number[],
+    weather?: Weather | null,
+  ): Promise<Outcome>
   remove(actor: Actor, id: number, versions?: number[]): Promise<Outcome>
   restore(actor: Actor, id: number): Promise<Outcome>
 }
@@ -57,11 +73,11 @@ export function createTaskService(
   }
 
   return {
-    async create(actor, input) {
+    async create(actor, input, weather = null) {
       authorize(actor, 'task.create')
       const userId = actor.kind === 'user' ? actor.id : null
       const { job } = input
-      const task = newTask(input, userId)
+      const task = { ...newTask(input, userId), weather }
       if (job && !executables) throw new DomainError('unavailable', 'No jobs are taken here.')
       const row = job
         ? await within(db, (transaction) => executables!.create(transaction, actor, task, job))
@@ -88,7 +104,7 @@ export function createTaskService(
         limit,
       })
     },
-    async patch(actor, id, input, versions) {
+    async patch(actor, id, input, versions, weather = null) {
       const { title, description, priority, due_at: dueAt, labels, city, position: move } = input
       const { status, reopen } = statusChange(input)
       const changes = {
@@ -100,6 +116,7 @@ export function createTaskService(
         dueAt,
         labels: labels && unique(labels),
         city,
+        weather,
       }
       const moveToo = (guard: Guard, move: Move) =>
         within(db, async (transaction) => {
@@ -113,8 +130,8 @@ export function createTaskService(
         status,
       )
     },
-    async replace(actor, id, input, versions) {
-      const task = complete(input)
+    async replace(actor, id, input, versions, weather = null) {
+      const task = { ...complete(input), weather }
       return leftToWorker(
         await change(actor, id, versions, (guard) => updateTask(db, id, task, guard)),
         task.status,

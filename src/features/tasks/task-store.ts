@@ -1,5 +1,6 @@
 import type { Owned } from '../../core/authorization.ts'
 import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Weather } from '../weather/index.ts'
 import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
 
@@ -12,6 +13,8 @@ export interface NewTask {
   dueAt: string | null
   labels: string[]
   city: string | null
+  /** Of the city, where it is known by now. */
+  weather?: Weather | null
 }
 
 /** What to change: `undefined` leaves a field, `null` clears it. */
@@ -26,6 +29,8 @@ export interface TaskChanges {
   labels?: string[] | undefined
   position?: string | undefined
   city?: string | null | undefined
+  /** Of that city, where it is known by now; taken if the city is another. */
+  weather?: Weather | null
 }
 
 /** Who may change a row, and which version of it: what it does not match is left as it is. */
@@ -47,14 +52,14 @@ export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow>
     // The row is read from its event: one column to describe and to convert instead of sixteen.
     text: `
       WITH t AS (
-        INSERT INTO tasks AS t (title, description, status, city, user_id, priority, due_at, labels)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${COLUMNS}
+        INSERT INTO tasks AS t (title, description, status, city, user_id, priority, due_at, labels, weather)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING ${COLUMNS}
       )
       INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
       RETURNING data`,
     values: [
       ...[task.title, task.description, task.status, task.city, task.userId],
-      ...[task.priority, task.dueAt, task.labels],
+      ...[task.priority, task.dueAt, task.labels, task.weather ?? null],
     ],
   })
   return rowFromSnapshot(rows[0]!.data)
@@ -112,7 +117,7 @@ export async function updateTask(
       ), t AS (
         UPDATE tasks t SET title = after.title, description = after.description, status = after.status,
           priority = after.priority, due_at = after.due_at, labels = after.labels, position = after.position,
-          weather = CASE WHEN after.city IS DISTINCT FROM t.city THEN NULL ELSE t.weather END,
+          weather = CASE WHEN after.city IS DISTINCT FROM t.city THEN $16::jsonb ELSE t.weather END,
           city = after.city, version = t.version + 1, updated_at = clock_timestamp()
         FROM after JOIN before USING (id)
         WHERE t.id = after.id
@@ -144,6 +149,7 @@ export async function updateTask(
       changes.dueAt ?? null,
       changes.labels ?? null,
       changes.position ?? null,
+      changes.weather ?? null,
     ],
   })
   return rows[0]

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { weatherExample } from '../weather/index.ts'
 import { parseStatus, rowFromSnapshot, statuses, type TaskRow, taskPresenter } from './task.ts'
 
 const row: TaskRow = {
@@ -12,7 +13,7 @@ const row: TaskRow = {
   labels: ['home'],
   position: '80000001i',
   city: 'Moscow',
-  weather: { temperature: 15.5 },
+  weather: weatherExample,
   user_id: 7,
   source: null,
   job: null,

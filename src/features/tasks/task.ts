@@ -1,4 +1,5 @@
 import { isoTimestamp } from '../../core/timestamp.ts'
+import type { Weather } from '../weather/index.ts'
 import { firstPlace } from './place-key.ts'
 import { type Job, presentJob, type StoredJob } from './task-job.ts'
 
@@ -41,7 +42,7 @@ export interface TaskRow {
   /** Its place in the manual order; a key of `place-key.ts`. */
   position: string
   city: string | null
-  weather: object | null
+  weather: Weather | null
   user_id: number | null
   source: string | null
   /** null: a task of people, which no worker touches. */
@@ -60,12 +61,18 @@ export interface Task extends Omit<TaskRow, 'status' | 'job'> {
 
 export type TaskPresenter = (row: TaskRow) => Task
 
+/** How a status is written. */
+export function statusLabel(labels: StatusLabels): (status: Status) => string {
+  return labels === 'title' ? (status) => titles[status] : (status) => status
+}
+
 export function taskPresenter(labels: StatusLabels): TaskPresenter {
+  const label = statusLabel(labels)
   return (row) => ({
     id: row.id,
     title: row.title,
     description: row.description,
-    status: labels === 'title' ? titles[row.status] : row.status,
+    status: label(row.status),
     completed: row.status === 'done',
     priority: row.priority,
     due_at: row.due_at,

@@ -1,0 +1,53 @@
+/** Nobody was asked: there are reasons not to, just now. It says nothing of whom one would have asked. */
+export class NotAsked extends Error {
+  override readonly name = 'NotAsked'
+}
+
+export interface BreakerOptions {
+  failures: number
+  restMs: number
+  onOpen: (reason: unknown) => void
+  onClose: () => void
+  now?: () => number
+}
+
+/**
+ * A circuit breaker: who has failed `failures` times in a row is left in peace for `restMs`, and then
+ * asked by one at a time until an answer comes.
+ */
+export class Breaker {
+  readonly #options: BreakerOptions
+  #failed = 0
+  #restsUntil = 0
+  #trying = false
+
+  constructor(options: BreakerOptions) {
+    this.#options = options
+  }
+
+  /** What `work` comes to; rejects with NotAsked, without calling it, while the breaker is open. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    const { failures, now = Date.now } = this.#options
+    const isTrial = this.#failed >= failures
+    if (isTrial && (this.#trying || now() < this.#restsUntil)) throw new NotAsked('it is away')
+    this.#trying = isTrial
+    try {
+      const result = await work()
+      if (this.#failed >= failures) this.#options.onClose()
+      this.#failed = 0
+      return result
+    } catch (error) {
+      if (!(error instanceof NotAsked)) this.#fail(error, now())
+      throw error
+    } finally {
+      if (isTrial) this.#trying = false
+    }
+  }
+
+  #fail(error: unknown, at: number): void {
+    const { failures, restMs, onOpen } = this.#options
+    this.#failed++
+    this.#restsUntil = at + restMs
+    if (this.#failed === failures) onOpen(error)
+  }
+}

@@ -1,0 +1,5 @@
+export { NotAsked } from './breaker.ts'
+export { openWeatherSource } from './open-source.ts'
+export type { Weather } from './weather.ts'
+export { WeatherSchema, weatherExample } from './weather-schema.ts'
+export type { WeatherSource } from './weather-source.ts'
