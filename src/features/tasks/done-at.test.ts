@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import type { Status } from './task.ts'
+import { insertTask, restoreTask, trashTask, updateTask } from './task-store.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+})
+afterAll(() => database[Symbol.asyncDispose]())
+
+const create = async (status: Status) => {
+  const task = { title: 'x', description: null, status, city: null, userId: null }
+  return (await insertTask(database.db, task)).id
+}
+const times = async (id: number) =>
+  (
+    await database.rows<{ created_at: string; updated_at: string | null; done_at: string | null }>(
+      'SELECT created_at, updated_at, done_at FROM tasks WHERE id = $1',
+      [id],
+    )
+  )[0]!
+const change = (id: number, changes: Parameters<typeof updateTask>[2]) =>
+  updateTask(database.db, id, changes, {})
+
+test('a task has been done since it became so, until it is no more', async () => {
+  const id = await create('todo')
+  expect((await times(id)).done_at).toBeNull()
+  await change(id, { status: 'in_progress' })
+  expect((await times(id)).done_at).toBeNull()
+  await change(id, { status: 'done' })
+  const done = await times(id)
+  expect(done.done_at! > done.created_at).toBe(true)
+  expect(done.done_at! >= done.updated_at!.slice(0, 19)).toBe(true)
+
+  await change(id, { title: 'Another', status: 'done' })
+  await trashTask(database.db, id, {})
+  await restoreTask(database.db, id, {})
+  expect((await times(id)).done_at).toBe(done.done_at)
+
+  await change(id, { reopen: true })
+  expect((await times(id)).done_at).toBeNull()
+  await change(id, { status: 'done' })
+  expect((await times(id)).done_at! > done.done_at!).toBe(true)
+  await change(id, { status: 'failed' })
+  expect((await times(id)).done_at).toBeNull()
+})
+
+test('one that was made done has been since it was made', async () => {
+  const { created_at, done_at } = await times(await create('done'))
+  expect(done_at).toBe(created_at)
+})
