@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isInstant, isMoment, utcInstant } from './moment.ts'
+import { isDay, isInstant, isMoment, utcInstant } from './moment.ts'
 
 test.each([
   ['2025-12-15T12:00:31.168401Z', '2025-12-15T12:00:31.168401Z'],
@@ -50,4 +50,12 @@ test('every time is itself in UTC', () => {
       expect(utcInstant(utcInstant(iso))).toBe(utcInstant(iso))
     }),
   )
+})
+
+test('a day is one of the calendar, alone', () => {
+  for (const day of ['2025-12-15', '2024-02-29', '0001-01-01', '9999-12-31'])
+    expect([day, isDay(day)]).toEqual([day, true])
+  // biome-ignore format: one line for one line
+  const none = ['2025-02-29', '1900-02-29', '2025-04-31', '2025-13-01', '0000-01-01', '2025-1-1', '2025-12-15T00:00:00Z', ' 2025-12-15', '2025-12-15\n', '２０２５-12-15', '+002025-12', 'today', '']
+  for (const text of none) expect([text, isDay(text)]).toEqual([text, false])
 })

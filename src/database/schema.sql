@@ -380,6 +380,8 @@ COMMENT ON COLUMN webhooks.after_event IS 'events up to this id were there befor
 COMMENT ON COLUMN webhooks.secret IS 'encrypted with a key derived from SECRET_KEY';
 COMMENT ON COLUMN webhooks.old_secret IS 'signs along until old_secret_until';
 
+CREATE FUNCTION task_place() AS $$ SELECT lpad(to_hex(2147483648 + n), 8, '0') || 'i' $$;
+
 CREATE FUNCTION tasks_note_done() AS $$
 BEGIN
   NEW.done_at := CASE WHEN NEW.status <> 'done' THEN NULL

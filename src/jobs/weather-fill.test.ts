@@ -1,16 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { eventually } from '../../test/support/eventually.ts'
+import { waitsForALock } from '../../test/support/locks.ts'
 import { logTo } from '../../test/support/log.ts'
 import { operator } from '../core/actor.ts'
 import type { Database, Transaction } from '../database/database.ts'
-import {
-  createTaskService,
-  dueWeather,
-  fillWeather,
-  insertTask,
-  postponeWeather,
-} from '../features/tasks/index.ts'
+import { createTaskService, dueWeather, fillWeather, postponeWeather } from '../features/tasks/index.ts'
 import { NotAsked, type Weather, weatherExample } from '../features/weather/index.ts'
 import { type PgBoss, startBoss } from './boss.ts'
 import { openWeatherFill, type WeatherFill } from './weather-fill.ts'
@@ -46,10 +41,8 @@ beforeEach(() => {
 })
 afterEach(() => database.rows('DELETE FROM tasks'))
 
-const create = async (city: string | null, title = 'x') => {
-  const task = { title, description: null, status: 'todo', city, userId: 1 } as const
-  return (await insertTask(database.db, task)).id
-}
+const create = async (city: string | null, title = 'x') =>
+  (await createTaskService(database.db).create(operator, { title, city })).id
 const change = (id: number, input: object, db: Database | Transaction = database.db) =>
   createTaskService(db).patch(operator, id, input)
 interface Row {
@@ -128,15 +121,7 @@ test('a fill that waits for the lock of a task decides by what is there then', a
   })
   await locked
   const filling = fillWeather(database.db, due!, weatherExample)
-  await eventually(
-    async () =>
-      (
-        await database.rows(
-          "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE tasks SET weather%' AND datname = current_database()",
-        )
-      ).length > 0,
-    'the fill waits',
-  )
+  await waitsForALock(database)
   release()
   await moving
   expect(await filling).toBe(0)

@@ -157,36 +157,6 @@ describe('with OpenWeather', () => {
     expect(await due()).not.toContain(body.id)
   })
 
-  test.each<[string, Parameters<WeatherUpstream['answer']>[0]]>([
-    ['an error', (response) => response.writeHead(500).end('{}')],
-    ['no such key', (response) => response.writeHead(401).end('{"cod":401}')],
-    ['garbage', (response) => response.end('<html>')],
-    ['other types', (response) => response.end('{"cod":200,"main":{"temp":"15"}}')],
-    ['nothing', (response) => response.end()],
-    [
-      'a cut',
-      (response) => response.writeHead(200, { 'content-length': '100' }).end('{') && response.destroy(),
-    ],
-    ['far too much', (response) => response.end(`{"cod":200,"x":"${'x'.repeat(100_000)}"}`)],
-    [
-      'a way into networks that are not meant',
-      (response) => response.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end(),
-    ],
-    [
-      'a way to another protocol',
-      (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
-    ],
-    ['a way in circles', (response) => response.writeHead(302, { location: '/openweather' }).end()],
-  ])('a provider that sends %s fails no task', async (_what, answer) => {
-    // After a success the breaker is closed, whatever the tests before this one have asked for.
-    await post({ title: 'x', city: newCity() })
-    upstream.answer(answer)
-    const city = newCity()
-    const { status, body } = await post({ title: 'x', city })
-    expect([status, body.city, body.weather]).toEqual([201, city, null])
-    expect(await due()).toContain(body.id)
-  })
-
   test('what a provider failed to say is asked again, later and later', async () => {
     await post({ title: 'x', city: newCity() })
     upstream.answer((response) => response.writeHead(500).end())
@@ -279,4 +249,42 @@ test.skipIf(!redisUrl)('with Redis one process knows what another has asked for'
   for (const app of [one, other, one])
     expect((await app.send('POST', '/tasks', { title: 'x', city })).body.weather).toEqual(weatherOf(city))
   expect(upstream.asked).toEqual([city.toLowerCase()])
+})
+
+describe('a provider that sends', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    // Without a worker, which would ask too.
+    app = await startTestApp({ ...upstream.openWeather, ROLES: 'api' })
+  })
+  afterAll(() => app[Symbol.asyncDispose]())
+  const post = (city: string) => app.send('POST', '/tasks', { title: 'x', city })
+
+  test.each<[string, Parameters<WeatherUpstream['answer']>[0]]>([
+    ['an error', (response) => response.writeHead(500).end('{}')],
+    ['no such key', (response) => response.writeHead(401).end('{"cod":401}')],
+    ['garbage', (response) => response.end('<html>')],
+    ['other types', (response) => response.end('{"cod":200,"main":{"temp":"15"}}')],
+    ['nothing', (response) => response.end()],
+    [
+      'a cut',
+      (response) => response.writeHead(200, { 'content-length': '100' }).end('{') && response.destroy(),
+    ],
+    ['far too much', (response) => response.end(`{"cod":200,"x":"${'x'.repeat(100_000)}"}`)],
+    [
+      'a way into networks that are not meant',
+      (response) => response.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end(),
+    ],
+    [
+      'a way to another protocol',
+      (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+    ],
+    ['a way in circles', (response) => response.writeHead(302, { location: '/openweather' }).end()],
+  ])('%s fails no task', async (_what, answer) => {
+    await post(newCity()) // After a success the breaker is closed.
+    upstream.answer(answer)
+    const city = newCity()
+    const { status, body } = await post(city)
+    expect([status, body.city, body.weather]).toEqual([201, city, null])
+  })
 })

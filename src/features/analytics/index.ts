@@ -1,2 +1,3 @@
+export { analyticsFor } from './analytics.ts'
 export { analyticsRoutes } from './analytics-routes.ts'
 export { analyticsFormats } from './analytics-schemas.ts'

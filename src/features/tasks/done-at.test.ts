@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { operator } from '../../core/actor.ts'
 import type { Status } from './task.ts'
-import { insertTask, restoreTask, trashTask, updateTask } from './task-store.ts'
+import { createTaskService } from './task-service.ts'
+import { restoreTask, trashTask, updateTask } from './task-store.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -9,10 +11,8 @@ beforeAll(async () => {
 })
 afterAll(() => database[Symbol.asyncDispose]())
 
-const create = async (status: Status) => {
-  const task = { title: 'x', description: null, status, city: null, userId: null }
-  return (await insertTask(database.db, task)).id
-}
+const create = async (status: Status) =>
+  (await createTaskService(database.db).create(operator, { title: 'x', status })).id
 const times = async (id: number) =>
   (
     await database.rows<{ created_at: string; updated_at: string | null; done_at: string | null }>(
