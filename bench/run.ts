@@ -21,6 +21,7 @@ const benches: Record<string, URL> = {
   queue: new URL('./queue.ts', import.meta.url),
   'queue-faults': new URL('./queue-faults.ts', import.meta.url),
   attachments: new URL('./attachments.ts', import.meta.url),
+  analytics: new URL('./analytics.ts', import.meta.url),
 }
 const known = Object.keys(benches)
 

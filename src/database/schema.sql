@@ -284,6 +284,7 @@ CREATE TABLE tasks (
   CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 100)))
 );
 CREATE INDEX tasks_deleted_at ON public.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX tasks_done_at ON public.tasks USING btree (done_at) INCLUDE (created_at) WHERE ((done_at IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX tasks_job_state ON public.tasks USING btree (((job ->> 'state'::text)), id) WHERE (job IS NOT NULL);
 CREATE INDEX tasks_position ON public.tasks USING btree ("position", id);
 CREATE INDEX tasks_user_id ON public.tasks USING btree (user_id, id) WHERE ((user_id IS NOT NULL) AND (deleted_at IS NULL));

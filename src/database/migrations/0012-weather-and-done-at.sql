@@ -5,6 +5,7 @@ COMMENT ON COLUMN tasks.weather_due_at IS 'when the weather of its city is to be
 -- What was done before this was noted: its last change is the best that is known.
 UPDATE tasks SET done_at = coalesce(updated_at, created_at) WHERE status = 'done';
 
+CREATE INDEX tasks_done_at ON tasks (done_at) INCLUDE (created_at) WHERE done_at IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX tasks_weather_due_at ON tasks (weather_due_at) WHERE weather_due_at IS NOT NULL AND deleted_at IS NULL;
 
 -- By triggers, since many statements set a status or a city: of people, of jobs, of imports, of the previous release.

@@ -54,38 +54,32 @@ async function figures(db: Queryable, owner: number | undefined, period: Period)
 }
 
 /**
- * One pass counts each task in three hash tables at the same time (100,000 tasks: 50 ms of CPU); the median is
- * a second look at what is done (17 ms), since sorting in the first one would give up the hashing. OFFSET keeps
- * the planner from computing each day anew wherever it is used.
+ * Everything is read once and counted in two hash tables at the same time; what was done is read from its index.
+ * OFFSET keeps the planner from computing each day anew wherever it is used.
  */
 function statement(owner: number | undefined, period: Period): Sql {
   const scope = sql`deleted_at IS NULL ${owner === undefined ? empty : sql`AND user_id = ${owner}`}`
+  const done = sql`FROM tasks WHERE ${scope} AND done_at IS NOT NULL
+    AND ${near('done_at', period)} AND ${isIn('done_at::date', period)}`
   return sql`
-    WITH task AS (
-      SELECT status, user_id, created_at::date AS created_on, done_at::date AS done_on FROM tasks
-      WHERE ${scope} AND (${near('created_at', period)} OR ${near('done_at', period)}) OFFSET 0
-    ), placed AS (
-      SELECT CASE WHEN ${isIn('created_on', period)} THEN status END AS status, user_id,
-        CASE WHEN ${isIn('created_on', period)} THEN created_on END AS created_on,
-        CASE WHEN ${isIn('done_on', period)} THEN done_on END AS done_on
-      FROM task
-    ), counted AS (
-      SELECT status, user_id, created_on, done_on, count(*) AS n FROM placed
-      GROUP BY GROUPING SETS ((status, user_id), (created_on), (done_on))
+    WITH counted AS (
+      SELECT user_id, status, created_on, count(*) AS n FROM (
+        SELECT user_id, status, created_at::date AS created_on FROM tasks
+        WHERE ${scope} AND ${near('created_at', period)} OFFSET 0
+      ) AS task WHERE ${isIn('created_on', period)}
+      GROUP BY GROUPING SETS ((user_id), (status, created_on))
     )
     SELECT 'status' AS kind, status AS key, sum(n)::double precision AS value
       FROM counted WHERE status IS NOT NULL GROUP BY status
     UNION ALL
-    SELECT 'user', username, sum(n) FROM counted LEFT JOIN users ON users.id = user_id
-      WHERE status IS NOT NULL GROUP BY username
+    SELECT 'user', username, n FROM counted LEFT JOIN users ON users.id = user_id WHERE status IS NULL
     UNION ALL
-    SELECT 'created', created_on::text, n FROM counted WHERE created_on IS NOT NULL
+    SELECT 'created', created_on::text, sum(n) FROM counted WHERE status IS NOT NULL GROUP BY created_on
     UNION ALL
-    SELECT 'completed', done_on::text, n FROM counted WHERE done_on IS NOT NULL
+    SELECT 'completed', done_at::date::text, count(*) ${done} GROUP BY done_at::date
     UNION ALL
     SELECT 'median', NULL, percentile_cont(0.5) WITHIN GROUP (ORDER BY date_part('epoch', done_at - created_at))
-      FROM tasks WHERE ${scope} AND done_at > created_at
-        AND ${near('done_at', period)} AND ${isIn('done_at::date', period)}`
+      ${done} AND done_at > created_at`
 }
 
 const always = raw('true')
