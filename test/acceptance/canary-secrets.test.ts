@@ -34,6 +34,9 @@ function settings() {
   return {
     SECRET_KEY: `${secret('the first secret key')}-0123456789,${secret('the second secret key')}-0123456789`,
     TODO_SOURCE_URL: `http://me:${user}@127.0.0.1:9/todos?api_key=${key}`,
+    WEATHER: 'on',
+    OPENWEATHER_API_KEY: secret('the key for the weather'),
+    OPENWEATHER_URL: `http://127.0.0.1:9/weather?token=${secret('the token of the weather')}`,
     LOG_LEVEL: 'trace',
     LOG_FILE: 'app.log',
     AUTH_MODE: 'required',
@@ -134,7 +137,9 @@ test('no secret is in a log, in the database, in Redis or in the answer to a mis
     body: { name: 'script', scopes: ['read', 'write'] },
   })
   const api = secret('the API token', made.body.token)
-  expect((await call('POST', '/tasks', { token: api, body: { title: 'Canary' } })).status).toBe(201)
+  expect((await call('POST', '/tasks', { token: api, body: { title: 'Canary', city: 'Omsk' } })).status).toBe(
+    201,
+  )
   expect(
     (await call('POST', '/auth/tokens', { token: api, body: { name: 'x', scopes: ['read'] } })).status,
   ).toBe(403)

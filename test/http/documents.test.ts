@@ -192,6 +192,7 @@ describe('the OpenAPI document', () => {
       '/tasks/{id}': '/tasks/1',
       '/tasks/{id}/runs': `/tasks/${executable.body.id}/runs`,
       '/queue': '/queue',
+      '/analytics': '/analytics',
       '/importers': '/importers',
       '/health': '/health',
       '/health/ready': '/health/ready',

@@ -3,6 +3,8 @@ import { bearer, register } from '../support/accounts.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
 import { listen } from '../support/listener.ts'
+import { startProxy } from '../support/proxy.ts'
+import { openTestRabbit, rabbitUrl } from '../support/rabbitmq.ts'
 import { redisUrl } from '../support/redis.ts'
 import { claimRedisDatabase } from '../support/redis-database.ts'
 import { openWeather, startWeatherUpstream, temperatureOf, type WeatherUpstream } from '../support/weather.ts'
@@ -249,6 +251,43 @@ test.skipIf(!redisUrl)('with Redis one process knows what another has asked for'
   for (const app of [one, other, one])
     expect((await app.send('POST', '/tasks', { title: 'x', city })).body.weather).toEqual(weatherOf(city))
   expect(upstream.asked).toEqual([city.toLowerCase()])
+})
+
+test.skipIf(!rabbitUrl)('a task that comes by RabbitMQ gets its weather then', async () => {
+  await using rabbit = await openTestRabbit()
+  await using app = await startTestApp({ ...upstream.openWeather, ...rabbit.settings })
+  const [human, executable] = [newCity(), newCity()]
+  await rabbit.publish([
+    { title: 'x', city: human, status: 'Completed' },
+    { title: 'y', city: executable },
+  ])
+  const tasks = await eventually(async () => {
+    const { body } = await app.fetch('/tasks')
+    return body.length === 2 && body.every((task: { weather: unknown }) => task.weather) && body
+  }, 'both have their weather')
+  for (const { city, weather } of tasks) expect(weather).toEqual(weatherOf(city))
+})
+
+test.skipIf(!redisUrl)('while Redis is away or silent nothing is held up', async () => {
+  await using redis = await claimRedisDatabase()
+  await using proxy = await startProxy(redis.url, 6379)
+  await using app = await startTestApp({ ...upstream.openWeather, REDIS_URL: proxy.url })
+  const post = async (city: string) => {
+    const started = performance.now()
+    const { status, body } = await app.send('POST', '/tasks', { title: 'x', city })
+    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(status).toBe(201)
+    return body.weather
+  }
+  const known = newCity()
+  expect(await post(known)).toEqual(weatherOf(known))
+  proxy.hang()
+  expect(await post(known)).toEqual(weatherOf(known))
+  await post(newCity())
+  await proxy.refuse()
+  const city = newCity()
+  await eventually(async () => (await post(city)) !== null, 'it is asked for without Redis')
+  expect(upstream.asked.filter((asked) => asked === city.toLowerCase())).toHaveLength(1)
 })
 
 describe('a provider that sends', () => {

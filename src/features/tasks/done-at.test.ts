@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { connect, emptyDatabase } from '../../../test/support/empty-database.ts'
 import { operator } from '../../core/actor.ts'
+import { migrationNames } from '../../database/migrate.ts'
 import type { Status } from './task.ts'
 import { createTaskService } from './task-service.ts'
 import { restoreTask, trashTask, updateTask } from './task-store.ts'
@@ -49,4 +53,27 @@ test('a task has been done since it became so, until it is no more', async () =>
 test('one that was made done has been since it was made', async () => {
   const { created_at, done_at } = await times(await create('done'))
   expect(done_at).toBe(created_at)
+})
+
+test('what was done before that was noted is taken for done since its last change', async () => {
+  const client = await connect(await emptyDatabase())
+  const folder = join(import.meta.dirname, '../../database/migrations')
+  const apply = async (names: string[]) => {
+    for (const name of names) await client.query(readFileSync(join(folder, `${name}.sql`), 'utf8'))
+  }
+  const names = migrationNames()
+  const place = names.indexOf('0012-weather-and-done-at')
+  await apply(names.slice(0, place))
+  await client.query(`INSERT INTO tasks (title, status, city, created_at, updated_at) VALUES
+    ('changed', 'done', NULL, '2025-01-01Z', '2025-01-02Z'), ('made', 'done', 'Omsk', '2025-01-01Z', NULL),
+    ('open', 'todo', 'Omsk', '2025-01-01Z', '2025-01-02Z')`)
+  await apply(names.slice(place))
+  const { rows } = await client.query(
+    'SELECT title, done_at::date::text AS done, weather_due_at AS due FROM tasks ORDER BY id',
+  )
+  expect(rows).toEqual([
+    { title: 'changed', done: '2025-01-02', due: null },
+    { title: 'made', done: '2025-01-01', due: null },
+    { title: 'open', done: null, due: null },
+  ])
 })

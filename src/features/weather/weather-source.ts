@@ -48,7 +48,8 @@ export function createWeatherSource(deps: {
     if (known) return hit(known)
     count.miss.add()
     const weather = await breaker.run(() => ask(city))
-    await cache.store(city, { weather, until: now() + HOUR_MS })
+    // Whoever waits for it does not wait for Redis to have it.
+    void cache.store(city, { weather, until: now() + HOUR_MS })
     return weather
   }
 
