@@ -123,7 +123,7 @@ export const settings = {
     default: undefined,
     protocols: ['redis:', 'rediss:'],
     secret: true,
-    help: 'Redis for sessions and rate limits; absent: the database, and memory',
+    help: 'Redis for sessions, rate limits and the cache of weather; absent: the database, and memory',
   }),
   ROLES: words({
     default: roles,
