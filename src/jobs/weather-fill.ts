@@ -31,8 +31,8 @@ export interface WeatherFill extends AsyncDisposable {
 
 /**
  * Fills in the weather that was not there when a task was written. Which tasks wait for it, and until when, is
- * in their rows; the job only looks. There is one at a time in all processes: once a minute, and when one is
- * told of a task.
+ * in their rows; the job only looks. There is one at a time in all processes: at the start, once a minute, and when
+ * one is told of a task.
  */
 export async function openWeatherFill(deps: {
   boss: PgBoss
@@ -87,16 +87,18 @@ export async function openWeatherFill(deps: {
     heartbeatSeconds: HEARTBEAT_SECONDS,
     deleteAfterSeconds: 3600,
   })
+  const wake = () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      boss.send(QUEUE, {}).catch((error) => log.debug(`weather is filled in later: ${errorText(error)}`))
+    }, WAKE_MS).unref()
+  }
   return {
-    wake() {
-      timer ??= setTimeout(() => {
-        timer = undefined
-        boss.send(QUEUE, {}).catch((error) => log.debug(`weather is filled in later: ${errorText(error)}`))
-      }, WAKE_MS).unref()
-    },
+    wake,
     async work() {
       await boss.work(QUEUE, { pollingIntervalSeconds: POLL_SECONDS }, fill)
       await boss.schedule(QUEUE, EVERY_MINUTE)
+      wake()
     },
     async [Symbol.asyncDispose]() {
       stopping = true

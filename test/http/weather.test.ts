@@ -235,6 +235,18 @@ test('beyond the budget of the minute nobody is asked, and the tasks wait', asyn
   expect(row!.count).toBe(2)
 })
 
+test('what one process left without its weather, another fills in when it starts', async () => {
+  await using first = await startTestApp({ ...upstream.openWeather, ROLES: 'api' })
+  upstream.answer((response) => response.writeHead(503).end())
+  const city = newCity()
+  const { body } = await first.send('POST', '/tasks', { title: 'x', city })
+  expect(body.weather).toBeNull()
+  upstream.answer(undefined)
+  await using _second = await startTestApp({ ...upstream.openWeather, DATABASE_URL: first.database.url })
+  const weather = () => first.fetch(`/tasks/${body.id}`).then(({ body }) => body.weather)
+  expect(await eventually(weather, 'it is filled in')).toEqual(weatherOf(city))
+})
+
 test('WEATHER=off: no weather, and nobody is asked', async () => {
   await using app = await startTestApp({ ...upstream.openWeather, WEATHER: 'off' })
   const { status, body } = await app.send('POST', '/tasks', { title: 'x', city: 'Omsk' })

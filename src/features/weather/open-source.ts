@@ -52,14 +52,13 @@ function providerOf(config: Settings, get: GetJson): WeatherProvider {
 
 /** Every request is one of the budget, which all processes share that share anything. */
 function getWithin(budget: RateLimiter, signal: AbortSignal): GetJson {
-  return async (url) => {
+  return async (url, statuses = [200]) => {
     if (!(await budget.consume('requests')).allowed) throw new NotAsked('over the budget of the minute')
     const bytes = await download(url.href, {
       timeoutMs: TIMEOUT_MS,
       maxBytes: MAX_BYTES,
       accept: 'application/json',
-      // Some say so that there is no such city, and why in the body.
-      statuses: [200, 404],
+      statuses,
       signal,
     })
     try {

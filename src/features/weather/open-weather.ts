@@ -12,7 +12,8 @@ export function openWeather(options: { url: string; key: string; get: GetJson })
       url.searchParams.set('q', city)
       url.searchParams.set('units', 'metric')
       url.searchParams.set('appid', options.key)
-      return readOpenWeather(await options.get(url))
+      // 404: there is no such city, or no such page; its body tells.
+      return readOpenWeather(await options.get(url, [200, 404]))
     },
   }
 }

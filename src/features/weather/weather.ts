@@ -37,5 +37,5 @@ export interface WeatherProvider {
   observe(city: string): Promise<Weather | undefined>
 }
 
-/** Sends a GET and reads the JSON that comes; statuses 200 and 404 are answers. */
-export type GetJson = (url: URL) => Promise<unknown>
+/** Sends a GET and reads the JSON that comes, with one of the `statuses`: 200 if they are not given. */
+export type GetJson = (url: URL, statuses?: readonly number[]) => Promise<unknown>
