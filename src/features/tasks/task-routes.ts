@@ -103,9 +103,9 @@ export function taskRoutes(deps: {
       async (request, reply) => {
         const { actor, body } = request
         // Asked before a transaction may begin, which is not to wait for others.
-        const found = body.city ? await weather.of(actor, 'task.create', body.city) : null
+        const known = await weather.of(actor, 'task.create', body.city)
         return write(request, reply, async (service) => {
-          const row = await service.create(actor, body, found)
+          const row = await service.create(actor, body, known)
           return {
             status: 201,
             headers: { location: `/tasks/${row.id}`, etag: etag(row.version) },
@@ -133,10 +133,10 @@ export function taskRoutes(deps: {
       },
       async (request, reply) => {
         const { actor, body } = request
-        const found = body.city ? await weather.of(actor, 'task.change', body.city) : null
+        const known = await weather.of(actor, 'task.change', body.city)
         return write(request, reply, async (service) => {
           const { id } = request.params
-          const row = await service.patch(actor, id, body, allowed(request), found)
+          const row = await service.patch(actor, id, body, allowed(request), known)
           const fields = Object.keys(body)
           return changed(row, () => {
             log.info({ ...caller(request), taskId: id, fields }, 'task updated')
@@ -159,10 +159,10 @@ export function taskRoutes(deps: {
       },
       async (request, reply) => {
         const { actor, body } = request
-        const found = body.city ? await weather.of(actor, 'task.change', body.city) : null
+        const known = await weather.of(actor, 'task.change', body.city)
         return write(request, reply, async (service) => {
           const { id } = request.params
-          const row = await service.replace(actor, id, body, allowed(request), found)
+          const row = await service.replace(actor, id, body, allowed(request), known)
           return changed(row, () => {
             log.info({ ...caller(request), taskId: id }, 'task replaced')
             weather.written(row)

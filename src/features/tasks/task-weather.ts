@@ -8,8 +8,8 @@ const PATIENCE_MS = 1_500
 
 /** The weather of the cities that tasks are given. */
 export interface TaskWeather {
-  /** What is to be kept with the task; null: it is not known soon enough, or nobody knows the city. */
-  of(actor: Actor, action: Action, city: string): Promise<Weather | null>
+  /** What is to be kept with the task; null: it is not known soon enough, nobody knows the city, or there is none. */
+  of(actor: Actor, action: Action, city: string | null | undefined): Promise<Weather | null> | null
   /** Call after the commit of a task that may have been given a city. */
   written(row: Pick<TaskRow, 'city' | 'weather'>): void
 }
@@ -17,10 +17,10 @@ export interface TaskWeather {
 /** `onMissing` is called where a task has yet to get its weather. */
 export function createTaskWeather(source: WeatherSource | undefined, onMissing: () => void): TaskWeather {
   return {
-    async of(actor, action, city) {
+    of(actor, action, city) {
+      if (!source || !city) return null
       // Nobody outside is asked on behalf of who may not write.
       authorize(actor, action)
-      if (!source) return null
       const { promise: late, resolve } = Promise.withResolvers<null>()
       const timer = setTimeout(resolve, PATIENCE_MS, null)
       // What fails or is late is filled in later.
