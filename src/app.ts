@@ -3,7 +3,7 @@ import { createApi } from './app/api.ts'
 import { registerAppMetrics } from './app/app-metrics.ts'
 import { startParts, type Workers } from './app/parts.ts'
 import { startRelay, startScheduler, startWorker } from './app/roles.ts'
-import { type Config, isLoopback } from './config/config.ts'
+import { type Config, localUrl } from './config/config.ts'
 import { errorText, StartupError } from './core/errors.ts'
 import type { HttpServer } from './http/server.ts'
 import type { Logger } from './logging/logger.ts'
@@ -44,7 +44,8 @@ export async function startApp(config: Config, log: Logger, workers?: Workers): 
   if (has('scheduler')) stack.use(await startScheduler(parts))
 
   const owned = stack.move()
-  const url = urlOf(config.HOST, http)
+  const { port } = http.server.address() as AddressInfo
+  const url = localUrl(config.HOST, port)
   const setupPath = await auth.setupPath()
   return {
     url,
@@ -60,10 +61,4 @@ async function drain(http: HttpServer): Promise<void> {
   const timer = setTimeout(() => http.server.closeAllConnections(), DRAIN_MS)
   await http.close()
   clearTimeout(timer)
-}
-
-function urlOf(host: string, http: HttpServer): string {
-  const { port } = http.server.address() as AddressInfo
-  const name = isLoopback(host) || host === '0.0.0.0' || host === '::' ? 'localhost' : host
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }

@@ -7,11 +7,10 @@ import { currencyEventRenderers } from '../features/currencies/index.ts'
 import { taskEventRenderers, taskPresenter } from '../features/tasks/index.ts'
 import {
   createImportRunner,
-  currencyImporter,
   type Importer,
   type ImportRunner,
   importEventRenderers,
-  todoImporter,
+  importersOf,
 } from '../importers/index.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/index.ts'
@@ -60,10 +59,7 @@ export async function startCore(
     onChange()
   }
   const runner = stack.use(createImportRunner({ db, log, onChange: changed }))
-  const importers = [
-    todoImporter({ url: config.TODO_SOURCE_URL, intervalSeconds: config.BACKGROUND_TASK_INTERVAL }),
-    currencyImporter({ url: config.CBR_URL, intervalSeconds: config.CURRENCY_INTERVAL }),
-  ]
+  const importers = importersOf(config)
   const owned = stack.move()
   return {
     connection,

@@ -1,2 +1,3 @@
 export { type Bus, openBus } from './bus.ts'
 export { registerBusMetrics } from './bus-metrics.ts'
+export { probeNats } from './probe.ts'

@@ -1,5 +1,6 @@
 import { loadConfig, printConfig } from '../config/config.ts'
 import type { Environment } from '../config/env.ts'
+import { environmentExample, settingsReference } from '../config/reference.ts'
 import type { Console } from './console.ts'
 
 /** `taskwire config check`: a line for each mistake, or one that says all is well. */
@@ -13,4 +14,9 @@ export function configCheck(environment: Environment, console: Console): void {
 /** `taskwire config print`: every setting as it is in force, passwords hidden. */
 export function configPrint(environment: Environment, console: Console): void {
   for (const line of printConfig(loadConfig(environment))) console.out(line)
+}
+
+/** `taskwire config docs`: what there is to set, whatever is set here. */
+export function configDocs({ env }: { env: boolean }, console: Console): void {
+  console.out((env ? environmentExample() : settingsReference()).trimEnd())
 }

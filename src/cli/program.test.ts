@@ -41,6 +41,38 @@ test('config check and print', async () => {
   expect(out).toContain('PORT=8000')
 })
 
+test('config docs prints what docs/configuration.md and .env.example hold', async () => {
+  const root = new URL('../..', import.meta.url)
+  for (const [args, file] of [
+    [[], 'docs/configuration.md'],
+    [['--env'], '.env.example'],
+  ] as const) {
+    const { out } = await finished(['config', 'docs', ...args])
+    expect(`${out.join('\n')}\n`).toBe(readFileSync(new URL(file, root), 'utf8'))
+  }
+})
+
+test('health: of a server that is ready, of one that is not, and of none', async () => {
+  await using app = await startTestApp()
+  const { port } = new URL(app.url)
+  expect(await finished(['health'], { PORT: port })).toEqual({
+    error: '',
+    out: [`The server at http://localhost:${port} is ready.`],
+    err: [],
+  })
+  const ill = createServer((_, response) => {
+    response.writeHead(503, { 'content-type': 'application/problem+json' })
+    response.end(JSON.stringify({ title: 'Service Unavailable', status: 503, detail: 'Down: database.' }))
+  }).listen(0, '127.0.0.1')
+  await once(ill, 'listening')
+  onTestFinished(() => void ill.close())
+  const url = `http://127.0.0.1:${(ill.address() as AddressInfo).port}`
+  expect((await finished(['health', '--url', url])).error).toBe('Down: database.')
+  expect((await finished(['health'], { PORT: await freePort() })).error).toMatch(
+    /^No server answers at http:\/\/localhost:\d+: .*ECONNREFUSED/,
+  )
+})
+
 test('migrate says what it applied, and when there is nothing to do', async () => {
   await using database = await createTestDatabase()
   const settings = { DATABASE_URL: database.url }

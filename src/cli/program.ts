@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config/config.ts'
-import { configCheck, configPrint } from './config.ts'
+import { configCheck, configDocs, configPrint } from './config.ts'
 import { type ProgramContext, serverToken, TOKEN_HELP } from './context.ts'
+import { doctorCommand } from './doctor/doctor.ts'
+import { healthCommand } from './health.ts'
 import { importCommand } from './import.ts'
 import { migrateCommand } from './migrate.ts'
 import { addTokenCommands } from './token.ts'
@@ -25,6 +27,7 @@ Examples:
   $ taskwire import todos                   run an importer now
   $ taskwire user create anna --admin       make an admin; the password is asked for
   $ taskwire config print                   the settings in force
+  $ taskwire doctor                         what is wrong, and what to do
 ${TOKEN_HELP}`,
     )
 
@@ -57,6 +60,19 @@ ${TOKEN_HELP}`,
       return watchCommand({ url, path, json, after, token: serverToken(environment()) }, console, signal)
     })
 
+  program
+    .command('health')
+    .description('ask the running server whether it is ready; exit code 1 if it is not')
+    .option('--url <url>', 'address of the server (default: by HOST and PORT)')
+    .action((options: { url?: string }) => healthCommand(options, environment(), console))
+
+  program
+    .command('doctor')
+    .description('look at settings, disk, database, services and upstreams; say what is wrong and what to do')
+    .option('--json', 'print the findings as JSON', false)
+    .addHelpText('after', '\nIt may run beside a server. Exit code 1: a check failed; warnings do not count.')
+    .action((options: { json: boolean }) => doctorCommand(options, environment(), console))
+
   addUserCommands(program, context)
   addTokenCommands(program, context)
 
@@ -69,5 +85,10 @@ ${TOKEN_HELP}`,
     .command('print')
     .description('print the settings in force, passwords hidden')
     .action(() => configPrint(environment(), console))
+  config
+    .command('docs')
+    .description('print the reference of all settings, as docs/configuration.md has it')
+    .option('--env', 'print .env.example instead', false)
+    .action((options: { env: boolean }) => configDocs(options, console))
   return program
 }

@@ -24,6 +24,12 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 }
 
+/** Where a server that listens on `host` is reached from the same machine. */
+export function localUrl(host: string, port: number): string {
+  const name = isLoopback(host) || host === '0.0.0.0' || host === '::' ? 'localhost' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
 /**
  * Checks every setting and reports all mistakes at once, one line each.
  * An empty value counts as absent, so that `DATABASE_URL=` in a compose file means "none".

@@ -8,7 +8,7 @@ export function settingsReference(): string {
   })
   return `# Settings
 
-Generated from \`src/config/settings.ts\` by the test suite (\`npm test -- -u\`); do not edit.
+Printed by \`taskwire config docs\`; do not edit.
 
 All settings are environment variables; the file \`.env\` of the working directory is read too, and
 the environment wins over it. \`NAME_FILE\` reads the value of \`NAME\` from a file. An empty value counts
@@ -18,4 +18,13 @@ as absent. A wrong value stops the start with one line that says what is wrong.
 |---|---|---|
 ${rows.join('\n')}
 `
+}
+
+/** Every setting with its default, as a file `.env` that changes nothing. */
+export function environmentExample(): string {
+  const entries = Object.entries(settings).map(
+    ([name, { fallback, help }]) => `# ${help}\n#${name}=${fallback ?? ''}\n`,
+  )
+  return `# Printed by \`taskwire config docs --env\`; do not edit. Copied to .env, it is yours: take the # from what you set.\n
+${entries.join('\n')}`
 }

@@ -76,7 +76,7 @@ const parsers: Partial<Record<number, (text: string) => unknown>> = {
 // Times are read as UTC text. The driver takes a URL's own `options` instead of ours, so ours are put behind them.
 const SESSION_OPTIONS = '-c TimeZone=UTC -c DateStyle=ISO'
 
-function withSessionOptions(connection: ConnectionOptions): PoolConfig {
+export function withSessionOptions(connection: ConnectionOptions): PoolConfig {
   if (!connection.connectionString) return { ...connection, options: SESSION_OPTIONS }
   const url = new URL(connection.connectionString)
   url.searchParams.set('options', `${url.searchParams.get('options') ?? ''} ${SESSION_OPTIONS}`.trim())

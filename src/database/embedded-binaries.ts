@@ -30,7 +30,7 @@ const platforms = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64', 'wi
 
 /** The PostgreSQL of this platform's npm package, copied once when the owner of `place` cannot run it there. */
 export function findBinaries({ dataDir, owner }: Place): Binaries {
-  const root = packageFolder()
+  const root = embeddedPackage()
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   const usable = (folder: string) =>
     hydrate(folder) && (!owner || ownerCan(owner, '-r', join(folder, 'native/share/postgresql/postgres.bki')))
@@ -43,7 +43,12 @@ export function findBinaries({ dataDir, owner }: Place): Binaries {
   )
 }
 
-function packageFolder(): string {
+/**
+ * The folder of this platform's npm package.
+ *
+ * @throws StartupError where there is none, or it is not installed
+ */
+export function embeddedPackage(): string {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   if (!platforms.includes(platform))
     throw new StartupError(`no PostgreSQL for ${platform} comes with Taskwire; ${instead}`)

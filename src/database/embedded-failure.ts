@@ -22,10 +22,14 @@ export function explain(error: unknown, dataDir: string): StartupError {
     )
   }
   if (error instanceof StartupError) return error
-  if (/^(EACCES|EPERM|EROFS)/.test(text)) {
+  // Of a folder below one that is read-only, Node says that it cannot find it.
+  if (/^(EACCES|EPERM|EROFS)|^ENOENT: .*, mkdir/.test(text)) {
     return new StartupError(
       `DATA_DIR ${dataDir} is not writable by this user (${text}); allow it or set another DATA_DIR`,
     )
+  }
+  if (/^(EEXIST|ENOTDIR)/.test(text)) {
+    return new StartupError(`DATA_DIR ${dataDir} is not a folder (${text}); set another DATA_DIR`)
   }
   return new StartupError(`PostgreSQL does not start in DATA_DIR ${dataDir}: ${text}`)
 }

@@ -25,6 +25,11 @@ const SILENCE_MS = 120_000
 const CONNECTIONS = 256
 const ATTEMPTS = 3
 const BACKOFF_MS = 100
+const HEAD_REASONS: Record<number, string> = {
+  301: 'the bucket is in another region',
+  403: 'the key is refused, or may not use the bucket',
+  404: 'there is no such bucket',
+}
 
 /**
  * Keeps files as objects of a bucket. One WARN tells that it cannot be reached, one INFO that it can again.
@@ -105,7 +110,9 @@ export function createS3Storage(options: S3Options, log: Logger): FileStorage {
       reach(async () => {
         const { client, HeadBucketCommand } = await sdk()
         const abortSignal = AbortSignal.timeout(milliseconds)
-        await client.send(new HeadBucketCommand({ Bucket }), { abortSignal })
+        await client.send(new HeadBucketCommand({ Bucket }), { abortSignal }).catch((error) => {
+          throw headReason(error)
+        })
       }),
     async [Symbol.asyncDispose]() {
       const sdk = await opened?.catch(() => undefined)
@@ -154,6 +161,13 @@ function signedAs(sha256: Buffer) {
 function isPassing(error: unknown): boolean {
   const status = statusOf(error)
   return status === undefined || status === 429 || status >= 500
+}
+
+/** The answer to a HEAD has no body that would say it. */
+function headReason(error: unknown): unknown {
+  const status = statusOf(error)
+  const said = status !== undefined && HEAD_REASONS[status]
+  return said ? new Error(`status ${status}: ${said}`, { cause: error }) : error
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -28,7 +28,17 @@ const nowhere = 'http://127.0.0.1:9'
 test('--help names the commands and shows examples', async () => {
   const { code, out, err } = await finished(['--help'])
   expect({ code, err }).toEqual({ code: 0, err: [] })
-  for (const command of ['serve', 'migrate', 'import', 'watch', 'user', 'token', 'config'])
+  for (const command of [
+    'serve',
+    'migrate',
+    'import',
+    'watch',
+    'health',
+    'doctor',
+    'user',
+    'token',
+    'config',
+  ])
     expect(out.join('\n')).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'))
   expect(out.join('\n')).toContain('Examples:\n  $ taskwire serve')
   expect((await finished(['watch', '--help'])).out.join('\n')).toContain('--json')
@@ -79,6 +89,34 @@ test('migrate: a fresh database, then one that is up to date', async () => {
   expect(first.out[0]).toBe('applied 0001-tasks-and-events')
   expect(first.out.every((line) => line.startsWith('applied '))).toBe(true)
   expect(await finished(['migrate'])).toEqual({ code: 0, out: ['The schema is up to date.'], err: [] })
+})
+
+test('doctor and health: beside a server, without one, and with something wrong', async () => {
+  const settings = { IMPORTS: 'off', PORT: '0' }
+  const statuses = async (more: Record<string, string>) => {
+    const { code, out, err } = await finished(['doctor', '--json'], { ...settings, ...more })
+    const { findings } = JSON.parse(out.join('\n')) as {
+      findings: { check: string; status: string; message: string }[]
+    }
+    return { code, err, findings: new Map(findings.map((finding) => [finding.check, finding])) }
+  }
+  const alone = await statuses({})
+  expect({ code: alone.code, err: alone.err }).toEqual({ code: 0, err: [] })
+  expect(alone.findings.get('database')!.message).toMatch(/no server runs; it starts, and stopped again$/)
+
+  const server = await startServer({}, dataDir)
+  const beside = await statuses({ PORT: server.port })
+  expect({ code: beside.code, err: beside.err }).toEqual({ code: 0, err: [] })
+  expect([...beside.findings.values()].map(({ status }) => status)).not.toContain('failure')
+  expect(beside.findings.get('database')!.message).toMatch(/: a server of ours runs$/)
+  expect(beside.findings.get('port')!.message).toMatch(/is ready$/)
+  expect(await finished(['health'], { PORT: server.port })).toMatchObject({ code: 0, err: [] })
+  expect(server.logged().filter(({ level }) => level !== 'info')).toEqual([])
+  expect(await stop(server)).toMatchObject({ code: 0 })
+  expect(await finished(['health'], { PORT: server.port })).toMatchObject({ code: 1, out: [] })
+
+  const wrong = await statuses({ REDIS_URL: 'redis://:geheim@127.0.0.1:9' })
+  expect({ code: wrong.code, err: wrong.err }).toEqual({ code: 1, err: ['1 of 8 checks failed'] })
 })
 
 test('import: without a server, then through one, and while its upstream is down', async () => {
@@ -150,10 +188,9 @@ test('watch prints events, connects again to a server that was restarted, and en
   expect(watch.err[1]).toMatch(/^The server closed the connection; trying again in [\d.]+ s$/)
   const again = await startServer({ PORT: server.port }, dataDir)
   await eventually(listening(2), 'they listen again', 20_000)
-  const printed = watch.out.length
   const second = await post(again.url, 'after')
-  await eventually(() => watch.out.length > printed, 'it prints again')
-  expect(watch.out.at(-1)).toContain(`task_created #${second} "after"`)
+  const told = () => watch.out.some((line) => line.includes(`task_created #${second} "after"`))
+  await eventually(told, 'it prints again')
 
   kill(watch.pid, 'SIGINT')
   kill(json.pid, 'SIGTERM')

@@ -1,5 +1,7 @@
+import { parseEnv } from 'node:util'
 import { expect, test } from 'vitest'
-import { settingsReference } from '../../src/config/reference.ts'
+import { loadConfig, printConfig } from '../../src/config/config.ts'
+import { environmentExample, settingsReference } from '../../src/config/reference.ts'
 import { startTestApp } from '../support/app.ts'
 import { dumpSchema } from '../support/schema-dump.ts'
 
@@ -7,6 +9,16 @@ import { dumpSchema } from '../support/schema-dump.ts'
 
 test('docs/configuration.md is what the settings say', async () => {
   await expect(settingsReference()).toMatchFileSnapshot('../../docs/configuration.md')
+})
+
+test('.env.example is what the settings say, and sets what is in force without it', async () => {
+  const example = environmentExample()
+  await expect(example).toMatchFileSnapshot('../../.env.example')
+  const values = parseEnv(example.replace(/^#(?=\w+=)/gm, ''))
+  const print = (given: typeof values) =>
+    printConfig(loadConfig({ values: given, fileNames: Object.keys(given) }))
+  expect(Object.keys(values)).toHaveLength(print({}).length)
+  expect(print(values)).toEqual(print({}))
 })
 
 test('docs/openapi.json, docs/asyncapi.json and src/database/schema.sql are what the code and the migrations make', async () => {

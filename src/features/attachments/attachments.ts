@@ -22,9 +22,8 @@ export interface Attachments extends AsyncDisposable {
 
 export function createAttachments(deps: { db: Database; config: Config; log: Logger }): Attachments {
   const { db, config, log } = deps
-  const root = join(config.DATA_DIR, 'attachments')
-  const folder = join(root, 'incoming')
-  const storage = createStorage(config, root, log)
+  const folder = join(rootOf(config), 'incoming')
+  const storage = attachmentStorage(config, log)
   const quota = config.ATTACHMENT_QUOTA_BYTES
   const service = createAttachmentService(db, (work) => db.transaction(work), quota)
   const write = createWrite({
@@ -51,7 +50,8 @@ export function createAttachments(deps: { db: Database; config: Config; log: Log
   }
 }
 
-function createStorage(config: Config, root: string, log: Logger): FileStorage {
+/** Where the files of attachments are kept. */
+export function attachmentStorage(config: Config, log: Logger): FileStorage {
   const {
     S3_BUCKET: bucket,
     S3_REGION: region,
@@ -59,7 +59,11 @@ function createStorage(config: Config, root: string, log: Logger): FileStorage {
     S3_ACCESS_KEY_ID: accessKeyId,
     S3_SECRET_ACCESS_KEY: secretAccessKey,
   } = config
-  if (!bucket) return createDiskStorage(root)
+  if (!bucket) return createDiskStorage(rootOf(config))
   const credentials = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined
   return createS3Storage({ bucket, region, endpoint, credentials }, log)
+}
+
+function rootOf({ DATA_DIR }: Config): string {
+  return join(DATA_DIR, 'attachments')
 }

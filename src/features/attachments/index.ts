@@ -1,2 +1,2 @@
 export { attachmentRoutes } from './attachment-routes.ts'
-export { type Attachments, createAttachments } from './attachments.ts'
+export { type Attachments, attachmentStorage, createAttachments } from './attachments.ts'

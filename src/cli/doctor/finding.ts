@@ -1,0 +1,60 @@
+import { errorText } from '../../core/errors.ts'
+
+/** What one check found. Of what is not ok, `advice` says what to do. */
+export interface Finding {
+  check: string
+  status: 'ok' | 'warning' | 'failure'
+  message: string
+  advice?: string
+}
+
+/** What takes connections and says nothing for so long is as good as away. */
+export const PATIENCE_MS = 5_000
+
+export function ok(check: string, message: string): Finding {
+  return { check, status: 'ok', message }
+}
+
+/** Taskwire runs, but not as well as it should. */
+export function warning(check: string, message: string, advice: string): Finding {
+  return { check, status: 'warning', message, advice }
+}
+
+/** Taskwire does not run, or something that it was told to use is of no use. */
+export function failure(check: string, message: string, advice: string): Finding {
+  return { check, status: 'failure', message, advice }
+}
+
+/** What `work` comes to; it is told to give up when our patience is at its end. */
+export async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(PATIENCE_MS)
+  try {
+    return await work(signal)
+  } catch (error) {
+    throw signal.aborted ? new Error(`no answer in ${PATIENCE_MS / 1000} s`) : error
+  }
+}
+
+const advices: [RegExp, (service: string, setting: string) => string][] = [
+  [/ECONNREFUSED/, (service, setting) => `start ${service} there, or correct ${setting}`],
+  [
+    /ENOTFOUND|EAI_AGAIN|cannot be found/,
+    (_, setting) => `correct the host in ${setting}, or the DNS of this machine`,
+  ],
+  [
+    /no answer|timeout|timed ?out|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/i,
+    (service, setting) =>
+      `see whether ${service} itself listens there and no firewall is between, or correct ${setting}`,
+  ],
+  [
+    /password|auth|WRONGPASS|ACCESS.REFUSED|403/i,
+    (_, setting) => `correct the user and the password in ${setting}`,
+  ],
+]
+
+/** What to do about a service that cannot be used because of `error`. */
+export function adviceFor(error: unknown, service: string, setting: string): string {
+  const text = errorText(error)
+  const found = advices.find(([pattern]) => pattern.test(text))
+  return found ? found[1](service, setting) : `see the log of ${service}, or correct ${setting}`
+}
