@@ -32,7 +32,7 @@ function read(root: string, path: string): Module {
     path,
     text,
     imports: specifiers
-      .filter((specifier) => specifier.startsWith('.'))
+      .filter((specifier) => specifier.startsWith('.') && specifier.endsWith('.ts'))
       .map((specifier) => relative(root, join(root, dirname(path), specifier))),
     packages: specifiers
       .filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:'))

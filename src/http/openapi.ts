@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import manifest from '../../package.json' with { type: 'json' }
 import { tidyDocument } from './openapi-document.ts'
 import { servePages } from './plugins/security-headers.ts'
 
-export const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+export const { version } = manifest
 
 /** What is sent to the webhooks of others, by its name: path items of OpenAPI. */
 export type SentWebhooks = Record<string, object>
