@@ -24,10 +24,10 @@ import { createJobService, jobRoutes, jobSchema } from '../jobs/index.ts'
 import { type Family, mergeFamilies, metricsRoutes } from '../metrics/index.ts'
 import { createRateLimiter } from '../rate-limit/index.ts'
 import type { Parts } from './parts.ts'
+import { serviceChecks } from './service-checks.ts'
 import { vocabulary } from './vocabulary.ts'
 
 const SOCKET_GRACE_MS = 1_000
-const READY_TIMEOUT_MS = 1_000
 
 type Routes = Parameters<Parameters<typeof createHttpServer>[0]['registerRoutes']>[0]
 
@@ -35,9 +35,8 @@ const eventSchemas = { ...taskEventSchemas, ...importEventSchemas, ...currencyEv
 
 /** The HTTP server of a process: with the role `api` everything, without it health and metrics. */
 export function createApi(parts: Parts, ownMetrics: () => Promise<Family[]>) {
-  const { config, log, metrics, auth, sockets, sources, redis, bus, intake, counters, workers } = parts
+  const { config, log, metrics, auth, sockets, sources, redis, counters, workers } = parts
   const points = config.RATE_LIMIT_PER_MINUTE
-  const { storage } = parts.attachments.checks
   return createHttpServer({
     config,
     log,
@@ -56,13 +55,7 @@ export function createApi(parts: Parts, ownMetrics: () => Promise<Family[]>) {
     registerRoutes: (app) => {
       app.register(
         healthRoutes({
-          required: { database: () => parts.db.ping(READY_TIMEOUT_MS) },
-          optional: {
-            ...(redis && { redis: () => redis.ping(READY_TIMEOUT_MS) }),
-            ...(bus && { nats: () => bus.ping(READY_TIMEOUT_MS) }),
-            ...(intake && { rabbitmq: () => intake.check() }),
-            ...(storage && { storage: () => storage(READY_TIMEOUT_MS) }),
-          },
+          ...serviceChecks(parts),
           roles: config.ROLES,
           worker: workers?.index ?? null,
         }),

@@ -1,9 +1,15 @@
 import { registerBusMetrics } from '../bus/index.ts'
+import { version } from '../http/openapi.ts'
+import { registerQueueMetrics } from '../jobs/index.ts'
 import type { Parts } from './parts.ts'
+import { serviceChecks } from './service-checks.ts'
 
 /** What is read of the parts whenever somebody asks. */
-export function registerAppMetrics({ metrics, db, sockets, sources, bus }: Parts): void {
+export function registerAppMetrics(parts: Parts): void {
+  const { metrics, db, sockets, sources, bus, intake } = parts
   if (bus) registerBusMetrics(metrics, bus)
+  registerQueueMetrics(metrics, db, intake)
+  metrics.reading('taskwire_info', 'The version that runs.', () => [{ labels: { version }, value: 1 }])
   metrics.reading('taskwire_sockets', 'Open connections of the event stream.', () => [
     { labels: { kind: 'websocket' }, value: sockets.size },
     { labels: { kind: 'sse' }, value: sources.size },
@@ -12,5 +18,17 @@ export function registerAppMetrics({ metrics, db, sockets, sources, bus }: Parts
     'taskwire_database_connections',
     'Connections to the database, and who waits for one.',
     () => Object.entries(db.connections()).map(([state, value]) => ({ labels: { state }, value })),
+  )
+  const { required, optional } = serviceChecks(parts)
+  metrics.reading('taskwire_service_up', 'Whether what this process uses can be used.', () =>
+    Promise.all(
+      Object.entries({ ...required, ...optional }).map(async ([service, check]) => ({
+        labels: { service },
+        value: await check().then(
+          () => 1,
+          () => 0,
+        ),
+      })),
+    ),
   )
 }

@@ -11,6 +11,7 @@ import {
   type ImportRunner,
   importEventRenderers,
   importersOf,
+  importMetrics,
 } from '../importers/index.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Metrics } from '../metrics/index.ts'
@@ -58,8 +59,9 @@ export async function startCore(
     stream.wake()
     onChange()
   }
-  const runner = stack.use(createImportRunner({ db, log, onChange: changed }))
   const importers = importersOf(config)
+  const onEnd = metrics && importMetrics(metrics, db, importers)
+  const runner = stack.use(createImportRunner({ db, log, onChange: changed, ...(onEnd && { onEnd }) }))
   const owned = stack.move()
   return {
     connection,

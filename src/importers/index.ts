@@ -1,5 +1,6 @@
 export { startBackfill } from './currencies/backfill.ts'
 export { importEventRenderers, importEventSchemas } from './import-events.ts'
+export { importMetrics } from './import-metrics.ts'
 export { importRoutes } from './import-routes.ts'
 export { ListRunsSchema } from './import-schemas.ts'
 export type { Importer, ImportRun } from './importer.ts'

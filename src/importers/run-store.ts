@@ -75,3 +75,12 @@ export async function listRuns(db: Queryable, importer: string, limit: number): 
   })
   return rows
 }
+
+/** How many seconds ago a run of each importer succeeded last; those of which none has are left out. */
+export async function successAges(db: Queryable): Promise<{ importer: string; seconds: number }[]> {
+  const { rows } = await db.query<{ importer: string; seconds: number }>({
+    text: `SELECT importer, extract(epoch FROM clock_timestamp() - max(finished_at))::float8 AS seconds
+      FROM import_runs WHERE state = 'succeeded' GROUP BY importer`,
+  })
+  return rows
+}

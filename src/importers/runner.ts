@@ -30,8 +30,14 @@ interface Begin {
   begun?: (runId: number) => void
 }
 
-export function createImportRunner(deps: { db: Database; log: Logger; onChange: () => void }): ImportRunner {
-  const { db, log, onChange } = deps
+export function createImportRunner(deps: {
+  db: Database
+  log: Logger
+  onChange: () => void
+  /** Hears of each run that has ended here. */
+  onEnd?: (run: ImportRun) => void
+}): ImportRunner {
+  const { db, log, onChange, onEnd } = deps
   const stopping = new AbortController()
   /** The last run of each importer here. Those that wait for it hold no connection of the pool. */
   const running = new Map<string, Promise<unknown>>()
@@ -64,6 +70,7 @@ export function createImportRunner(deps: { db: Database; log: Logger; onChange: 
     const finished = await attempt(importer, runId, signal)
     if (finished.state === 'failed') log.warn({ ...context, error: finished.error }, 'import failed')
     else log.info({ ...context, ...counted(finished) }, 'import completed')
+    onEnd?.(finished)
     onChange()
     return finished
   }

@@ -78,3 +78,13 @@ test('one name is one family, whatever its labels and processes; what fails is l
     ],
   })
 })
+
+test('one that does not answer is left out, and holds up the others for two seconds only', async () => {
+  const metrics = createMetrics()
+  metrics.reading('a_thing', 'It is there.', () => 1)
+  metrics.reading('silent', 'It says nothing.', () => new Promise(() => {}))
+  const started = performance.now()
+  const { samples } = parse(exposition(await metrics.collect()))
+  expect(performance.now() - started).toBeLessThan(4_000)
+  expect(samples).toEqual([{ name: 'a_thing', labels: {}, value: 1 }])
+})

@@ -27,13 +27,15 @@ export interface Histogram {
   observe(value: number): void
 }
 
+const READING_MS = 2_000
+
 /** The metrics of this process. */
 export interface Metrics {
   /** A name that ends in `_total`. The same name with other labels is the same metric. */
   counter(name: string, help: string, labels?: Labels): Counter
   /** `bounds` ascend, without infinity; values and bounds are in the unit that the name ends with. */
   histogram(name: string, help: string, bounds: readonly number[], labels?: Labels): Histogram
-  /** Read when somebody asks; a counter has a name that ends in `_total`. One that fails is left out. */
+  /** Read when somebody asks; a counter has a name that ends in `_total`. One that fails or takes 2 s is left out. */
   reading(name: string, help: string, read: () => Reading | Promise<Reading>): void
   collect(): Promise<Family[]>
 }
@@ -79,7 +81,7 @@ export function createMetrics(): Metrics {
     },
     reading(name, help, read) {
       register({ name, help, type: name.endsWith('_total') ? 'counter' : 'gauge' }, async () => {
-        const found = await read()
+        const found = await inTime(read)
         const values = typeof found === 'number' ? [{ labels: {}, value: found }] : found
         return values.map(({ labels, value }) => ({ suffix: '', labels, value }))
       })
@@ -95,6 +97,15 @@ export function createMetrics(): Metrics {
         }),
       ),
   }
+}
+
+/** The database may be out of reach, which the other metrics have to tell. */
+async function inTime(read: () => Reading | Promise<Reading>): Promise<Reading> {
+  const found = read()
+  if (!(found instanceof Promise)) return found
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error('no answer in time')), READING_MS)
+  return await Promise.race([found, late]).finally(() => clearTimeout(timer))
 }
 
 /** Buckets are cumulative: each counts what is at most its bound. */

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { memoryUsage, resourceUsage, uptime } from 'node:process'
 import type { Metrics } from './metrics.ts'
 
-const QUANTILES = [0.5, 0.9, 0.99]
+const PERCENTILES = [50, 90, 99]
 
 /** What Prometheus' own client libraries say of a process, by the same names, and the delay of the event loop. */
 export function registerProcessMetrics(metrics: Metrics): Disposable {
@@ -32,10 +32,10 @@ export function registerProcessMetrics(metrics: Metrics): Disposable {
     'nodejs_eventloop_delay_seconds',
     'Delay of the event loop since it was last asked for.',
     () => {
-      const values = QUANTILES.map((quantile) => ({
-        labels: { quantile: String(quantile) },
+      const values = PERCENTILES.map((percentile) => ({
+        labels: { percentile: String(percentile) },
         // The resolution is part of what is measured.
-        value: Math.max(0, delay.percentile(quantile * 100) - 20e6) / 1e9,
+        value: Math.max(0, delay.percentile(percentile) - 20e6) / 1e9,
       }))
       delay.reset()
       return values

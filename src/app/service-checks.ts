@@ -1,0 +1,16 @@
+import type { Check } from '../http/plugins/health.ts'
+import type { Parts } from './parts.ts'
+
+const TIMEOUT_MS = 1_000
+
+/** What tells whether the database can be used, without which nothing works, and each service that is configured. */
+export function serviceChecks({ db, redis, bus, intake, attachments }: Parts) {
+  const { storage } = attachments.checks
+  const optional: Record<string, Check> = {
+    ...(redis && { redis: () => redis.ping(TIMEOUT_MS) }),
+    ...(bus && { nats: () => bus.ping(TIMEOUT_MS) }),
+    ...(intake && { rabbitmq: () => intake.check() }),
+    ...(storage && { storage: () => storage(TIMEOUT_MS) }),
+  }
+  return { required: { database: () => db.ping(TIMEOUT_MS) }, optional }
+}
