@@ -8,19 +8,10 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { startTestApp } from '../../test/support/app.ts'
 import { createTestDatabase } from '../../test/support/database.ts'
 import { eventually } from '../../test/support/eventually.ts'
+import { freePort } from '../../test/support/free-port.ts'
 import { finished, taskwire } from '../../test/support/program.ts'
 import { startUpstream } from '../../test/support/upstream.ts'
 import { serve } from '../serve.ts'
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return String(port)
-}
 
 test('serve is handed over', async () => {
   expect(await finished(['serve'])).toEqual({ error: '', out: ['served'], err: [] })
@@ -68,7 +59,7 @@ test('health: of a server that is ready, of one that is not, and of none', async
   onTestFinished(() => void ill.close())
   const url = `http://127.0.0.1:${(ill.address() as AddressInfo).port}`
   expect((await finished(['health', '--url', url])).error).toBe('Down: database.')
-  expect((await finished(['health'], { PORT: await freePort() })).error).toMatch(
+  expect((await finished(['health'], { PORT: String(await freePort()) })).error).toMatch(
     /^No server answers at http:\/\/localhost:\d+: .*ECONNREFUSED/,
   )
 })
@@ -94,7 +85,11 @@ test('migrate on a database that cannot be reached', async () => {
 test('import runs directly where no server answers', async () => {
   await using database = await createTestDatabase()
   await using upstream = await startUpstream()
-  const settings = { DATABASE_URL: database.url, TODO_SOURCE_URL: upstream.url, PORT: await freePort() }
+  const settings = {
+    DATABASE_URL: database.url,
+    TODO_SOURCE_URL: upstream.url,
+    PORT: String(await freePort()),
+  }
   expect(await finished(['import', 'todos'], settings)).toEqual({
     error: '',
     out: ['Run 1 of todos: 20 created, 0 updated, 0 unchanged.'],

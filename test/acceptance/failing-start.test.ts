@@ -3,9 +3,10 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'n
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { hangingPort, refusingPort } from '../support/closed-ports.ts'
 import { emptyDatabase } from '../support/empty-database.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
+import { hangingPort } from '../support/hanging-port.ts'
 import { hasNats, startNats } from '../support/nats.ts'
 import { mentioning } from '../support/processes.ts'
 import { rabbitUrl } from '../support/rabbitmq.ts'
@@ -58,7 +59,7 @@ test('the DATA_DIR of another server: its pid is named, and it does not notice',
 })
 
 test('a DATABASE_URL that nobody answers', async () => {
-  const port = await refusingPort()
+  const port = await freePort()
   const lines = await failure({ DATABASE_URL: `postgresql://taskwire:geheim@127.0.0.1:${port}/taskwire` })
   expect(lines).toHaveLength(1)
   expect(lines[0]).toMatch(/^The database cannot be used: .*ECONNREFUSED/)
@@ -173,7 +174,7 @@ async function everywhere(port: () => Promise<number>): Promise<Record<string, s
 }
 
 test('services that refuse connections: a line for each, and the server works', async () => {
-  const server = await startServer(await everywhere(refusingPort))
+  const server = await startServer(await everywhere(freePort))
   await worksWithout(server, /ECONNREFUSED|refused/i)
 })
 

@@ -2,8 +2,9 @@ import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { hangingPort, refusingPort } from '../../../test/support/closed-ports.ts'
 import { createTestDatabase } from '../../../test/support/database.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { hangingPort } from '../../../test/support/hanging-port.ts'
 import { loadConfig } from '../../config/config.ts'
 import { dataFolder, start } from '../../database/embedded-harness.ts'
 import { migrate } from '../../database/migrate.ts'
@@ -36,7 +37,7 @@ test('one that is well', async () => {
 })
 
 test.for([
-  ['refuses', refusingPort, /ECONNREFUSED/, 'start PostgreSQL there, or correct DATABASE_URL'],
+  ['refuses', freePort, /ECONNREFUSED/, 'start PostgreSQL there, or correct DATABASE_URL'],
   ['hangs', hangingPort, /timeout/i, /^see whether PostgreSQL itself listens there/],
 ] as const)('a port that %s', async ([_, port, message, advice]) => {
   const { database } = await examine({ DATABASE_URL: `postgresql://me:geheim@127.0.0.1:${await port()}/x` })

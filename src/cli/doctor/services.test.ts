@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { hangingPort, refusingPort } from '../../../test/support/closed-ports.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { hangingPort } from '../../../test/support/hanging-port.ts'
 import { hasNats, startNats } from '../../../test/support/nats.ts'
 import { rabbitUrl } from '../../../test/support/rabbitmq.ts'
 import { redisUrl } from '../../../test/support/redis.ts'
@@ -35,7 +36,7 @@ test('none is looked at that is not configured', async () => {
 })
 
 test('services that refuse connections', async () => {
-  const found = await examine(await everywhere(refusingPort))
+  const found = await examine(await everywhere(freePort))
   expect(Object.keys(found)).toEqual(all)
   for (const { status, message, advice } of Object.values(found)) {
     expect(status).toBe('failure')

@@ -2,16 +2,6 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** A port of this machine that nobody listens on. */
-export async function refusingPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 /** A port that takes connections and never says a word, until the test ends. */
 export async function hangingPort(): Promise<number> {
   const sockets: Socket[] = []
