@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/config.ts'
 import { settings } from '../../src/config/settings.ts'
 
-// No Docker runs here: what the files say is compared to what they speak of.
+// Neither Docker nor systemd runs here: what the files say is compared to what they speak of.
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (name: string) => readFileSync(join(root, name), 'utf8')
@@ -184,4 +184,20 @@ test('it ends by SIGTERM, says how it is, keeps its data and drops its rights', 
   expect(of('VOLUME')).toEqual([environmentOfImage.DATA_DIR])
   expect(of('EXPOSE')).toEqual([environmentOfImage.PORT])
   expect(read('deploy/taskwire.sh')).toMatch(/exec setpriv --reuid=node --regid=node/)
+})
+
+test('the unit for systemd starts the command of the package, with settings there are, and lets it stop in order', () => {
+  const unit = read('deploy/taskwire.service')
+  const of = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1]
+  const { bin } = JSON.parse(read('package.json')) as { bin: Record<string, string> }
+  const [env, command, ...args] = of('ExecStart')!.split(' ')
+  expect([env, args]).toEqual(['/usr/bin/env', ['serve']])
+  expect(Object.keys(bin)).toContain(command)
+  const given = of('Environment')!
+    .split(' ')
+    .map((pair) => pair.split('=')[0])
+  expect(Object.keys(settings)).toEqual(expect.arrayContaining(given))
+  // Else PostgreSQL would go at the same time as the server: docs/adr/0001.
+  expect(of('KillMode')).toBe('mixed')
+  expect(Number(of('TimeoutStopSec'))).toBeGreaterThan(20)
 })

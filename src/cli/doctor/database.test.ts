@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, inject, onTestFinished, test } from 'vitest'
@@ -190,5 +190,22 @@ test('the embedded one: not made, of a server that runs, of none that runs, and 
   expect((await examine(settings)).database).toMatchObject({
     status: 'failure',
     message: expect.stringMatching(/unrecognized configuration parameter "nonsense"/),
+  })
+})
+
+test('a link to a cluster that is gone, and a folder that is none', async () => {
+  const dataDir = dataFolder()
+  mkdirSync(dataDir)
+  symlinkSync('/nonexistent/postgres', join(dataDir, 'postgres'))
+  expect((await examine({ DATA_DIR: dataDir })).database).toMatchObject({
+    status: 'failure',
+    message: expect.stringMatching(/links to a folder that is missing; bring that folder back/),
+  })
+  rmSync(join(dataDir, 'postgres'))
+  mkdirSync(join(dataDir, 'postgres'))
+  writeFileSync(join(dataDir, 'postgres/diary.txt'), 'mine')
+  expect((await examine({ DATA_DIR: dataDir })).database).toMatchObject({
+    status: 'failure',
+    message: expect.stringMatching(/is not empty and not a PostgreSQL cluster; move it away/),
   })
 })

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { errorText } from '../../core/errors.ts'
@@ -66,7 +66,12 @@ async function checkEmbedded(dataDir: string, now: () => number): Promise<Findin
 
 function isMade(dataDir: string): boolean {
   const cluster = join(dataDir, 'postgres')
-  return existsSync(cluster) && readdirSync(cluster).length > 0
+  if (!lstatSync(cluster, { throwIfNoEntry: false })) return false
+  try {
+    return readdirSync(cluster).length > 0
+  } catch {
+    return true // A start says what is wrong with it.
+  }
 }
 
 /** Whether what has answered is a PostgreSQL that we can work with. */

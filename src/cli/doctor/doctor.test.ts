@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { startTestApp } from '../../../test/support/app.ts'
 import { createTestDatabase } from '../../../test/support/database.ts'
@@ -11,6 +13,7 @@ import { hangingPort } from '../../../test/support/hanging-port.ts'
 import { finished } from '../../../test/support/program.ts'
 import { mountSmallDisk } from '../../../test/support/small-disk.ts'
 import { startUpstream } from '../../../test/support/upstream.ts'
+import { ownerCan } from '../../database/embedded-owner.ts'
 import type { Finding } from './finding.ts'
 
 const SECRET_KEY = 'geheim'.repeat(6)
@@ -91,6 +94,32 @@ test('a DATA_DIR that is a file, or below one', async () => {
     message: `DATA_DIR ${file} cannot be written: it is not a folder`,
   })
   expect((await examine({ DATA_DIR: join(file, 'data') }))['data-dir']!.status).toBe('failure')
+})
+
+const nobody = { uid: 65_534, gid: 65_534 }
+const program = fileURLToPath(new URL('../taskwire.ts', import.meta.url))
+const canBeNobody =
+  process.getuid?.() === 0 && [program, process.execPath].every((path) => ownerCan(nobody, '-r', path))
+
+test("a DATA_DIR of somebody else's", ({ skip }) => {
+  if (!canBeNobody) return skip('to act as another user takes root, and a checkout that user can read')
+  const DATA_DIR = temporaryFolder()
+  const env = { DATA_DIR, PORT: '0', IMPORTS: 'off', SECRET_KEY }
+  const { status, stdout } = spawnSync(process.execPath, [program, 'doctor', '--json'], {
+    ...nobody,
+    env,
+    cwd: '/',
+    encoding: 'utf8',
+  })
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] }
+  expect({ status, found: findings.find(({ check }) => check === 'data-dir') }).toMatchObject({
+    status: 1,
+    found: {
+      status: 'failure',
+      message: expect.stringMatching(/cannot be written: EACCES/),
+      advice: 'give the folder to the user that Taskwire runs as, or set another DATA_DIR',
+    },
+  })
 })
 
 test.for([
