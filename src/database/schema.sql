@@ -275,6 +275,7 @@ CREATE TABLE tasks (
   "position" text COLLATE "C" NOT NULL DEFAULT task_place((nextval('task_places_last'::regclass))::integer),
   done_at timestamp with time zone,
   weather_due_at timestamp with time zone,
+  search tsvector NOT NULL GENERATED ALWAYS AS ((setweight((to_tsvector('task_words'::regconfig, translate(title, 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32)))) || to_tsvector('simple'::regconfig, translate(title, 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32))))), 'A'::"char") || to_tsvector('task_words'::regconfig, translate(COALESCE(description, ''::text), 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32))))) || to_tsvector('simple'::regconfig, translate(COALESCE(description, ''::text), 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32))))) STORED,
   CONSTRAINT tasks_check CHECK (((source IS NULL) = (source_key IS NULL))),
   CONSTRAINT tasks_city_check CHECK (((char_length(city) >= 1) AND (char_length(city) <= 100))),
   CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
@@ -283,10 +284,18 @@ CREATE TABLE tasks (
   CONSTRAINT tasks_status_check CHECK ((status = ANY (ARRAY['todo'::text, 'in_progress'::text, 'done'::text, 'failed'::text]))),
   CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 100)))
 );
+CREATE INDEX tasks_city ON public.tasks USING btree (lower(city), id) INCLUDE (city) WHERE ((deleted_at IS NULL) AND (city IS NOT NULL));
+CREATE INDEX tasks_created_among ON public.tasks USING btree (((id >> 12)), created_at) WHERE (deleted_at IS NULL);
+CREATE INDEX tasks_created_at ON public.tasks USING btree (created_at, id) WHERE (deleted_at IS NULL);
 CREATE INDEX tasks_deleted_at ON public.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX tasks_done_at ON public.tasks USING btree (done_at) INCLUDE (created_at) WHERE ((done_at IS NOT NULL) AND (deleted_at IS NULL));
+CREATE INDEX tasks_due_at ON public.tasks USING btree (due_at, id) INCLUDE (status) WHERE ((deleted_at IS NULL) AND (due_at IS NOT NULL));
 CREATE INDEX tasks_job_state ON public.tasks USING btree (((job ->> 'state'::text)), id) WHERE (job IS NOT NULL);
+CREATE INDEX tasks_labels ON public.tasks USING gin (labels) WHERE ((deleted_at IS NULL) AND (labels <> '{}'::text[]));
 CREATE INDEX tasks_position ON public.tasks USING btree ("position", id);
+CREATE INDEX tasks_priority ON public.tasks USING btree (priority, id) WHERE ((deleted_at IS NULL) AND (priority <> 'none'::task_priority));
+CREATE INDEX tasks_search ON public.tasks USING gin (search) WITH (gin_pending_list_limit='256') WHERE (deleted_at IS NULL);
+CREATE INDEX tasks_status ON public.tasks USING btree (status, id) WHERE (deleted_at IS NULL);
 CREATE INDEX tasks_user_id ON public.tasks USING btree (user_id, id) WHERE ((user_id IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX tasks_weather_due_at ON public.tasks USING btree (weather_due_at) WHERE ((weather_due_at IS NOT NULL) AND (deleted_at IS NULL));
 CREATE UNIQUE INDEX tasks_source_key ON public.tasks USING btree (source, source_key) WHERE (source IS NOT NULL);

@@ -50,6 +50,7 @@ const CORS_EXPOSED_HEADERS = [
   'retry-after',
   'x-request-id',
   'x-total-count',
+  'x-total-count-exact',
 ]
 
 export type HttpServer = Awaited<ReturnType<typeof createHttpServer>>['app']

@@ -25,6 +25,7 @@ async function dumpTable(database: TestDatabase, table: string): Promise<string>
         CASE attcollation WHEN 'pg_catalog."C"'::regcollation THEN ' COLLATE "C"' ELSE '' END,
         CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END,
         CASE WHEN attidentity = 'a' THEN ' GENERATED ALWAYS AS IDENTITY'
+          WHEN attgenerated = 's' THEN format(' GENERATED ALWAYS AS %s STORED', pg_get_expr(adbin, adrelid))
           ELSE coalesce(' DEFAULT ' || pg_get_expr(adbin, adrelid), '') END) AS line
      FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
      WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,

@@ -413,14 +413,39 @@ export interface Routes {
     query?: {
       skip?: number | undefined
       limit?: number | undefined
+      /** Instead of `skip`: pages that stay right while tasks come and go. Empty for the first one; `Link` has the others. */
+      cursor?: string | undefined
       /** Repeat it for more than one */
       status?: Array<'todo' | 'in_progress' | 'done' | 'failed'> | undefined
       completed?: boolean | undefined
+      /** Repeat it for more than one */
+      priority?: Array<'none' | 'low' | 'medium' | 'high' | 'urgent'> | undefined
+      user_id?: number | undefined
+      /** The id or the name of a user */
+      user?: string | undefined
+      /** In any letter case */
+      city?: string | undefined
+      /** Where they were imported from */
+      source?: string | undefined
+      /** Repeat it for tasks that have all of several */
+      label?: string[] | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      created_from?: string | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      created_to?: string | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      due_from?: string | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      due_to?: string | undefined
+      /** Due in the past and not done, or not */
+      overdue?: boolean | undefined
+      /** Words of title and description, Russian and English in any form; the last may be the beginning of one */
+      q?: string | undefined
       /** Executable tasks, or those of people */
       has_job?: boolean | undefined
       /** Repeat it for more than one */
       job_state?: Array<'queued' | 'running' | 'succeeded' | 'failed'> | undefined
-      /** Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at, priority, due_at, position */
+      /** Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at, priority, due_at, position. When absent: id; with `q` the best match first */
       sort?: string | undefined
     } | undefined
     answer: Task[]

@@ -1,6 +1,7 @@
 import type { Actor } from '../../core/actor.ts'
 import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
+import type { Period } from '../../core/period.ts'
 import type { Queryable } from '../../database/database.ts'
 import { type Conversion, convert } from './conversion.ts'
 import { BASE, type CurrencyRow, currencyKey } from './currency.ts'
@@ -13,7 +14,7 @@ import {
   type Outcome,
   updateCurrency,
 } from './currency-store.ts'
-import { listRates, type Period, type RatePoint, type RateSeries, rateSeries } from './rate-store.ts'
+import { listRates, type RatePoint, type RateSeries, rateSeries } from './rate-store.ts'
 
 interface Page {
   skip: number

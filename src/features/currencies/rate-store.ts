@@ -1,11 +1,6 @@
+import type { Period } from '../../core/period.ts'
 import type { Queryable } from '../../database/database.ts'
 import type { RateSource } from './currency.ts'
-
-/** From when to when, both included, as text of `timestamptz`; undefined: without that end. */
-export interface Period {
-  from: string | undefined
-  to: string | undefined
-}
 
 export interface RatePoint {
   timestamp: string

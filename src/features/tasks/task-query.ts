@@ -1,119 +1,132 @@
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import type { Queryable, Statement } from '../../database/database.ts'
-import type { Status, TaskRow } from './task.ts'
+import type { TaskRow } from './task.ts'
 import { COLUMNS } from './task-columns.ts'
-import type { JobState } from './task-job.ts'
-
-const sortable = [
-  'id',
-  'created_at',
-  'title',
-  'status',
-  'updated_at',
-  'priority',
-  'due_at',
-  'position',
-] as const
-type SortColumn = (typeof sortable)[number]
-
-export interface SortKey {
-  column: SortColumn
-  descending: boolean
-}
+import { type Cursor, writeCursor } from './task-cursor.ts'
+import { conditionOf, idsOfPeriod, type TaskFilter } from './task-filter.ts'
+import {
+  behind,
+  byRank,
+  newestFirst,
+  orderBy,
+  type Place,
+  rankOf,
+  reversed,
+  type SortKey,
+} from './task-sort.ts'
+import { boundedCount, rememberedTotal, type Total, totalOf } from './task-totals.ts'
 
 /** Which tasks, in which order, and which page of them. */
 export interface TaskQuery {
-  /** Only this user's; undefined: everybody's. */
-  owner: number | undefined
-  statuses: Status[] | undefined
-  completed: boolean | undefined
-  hasJob?: boolean | undefined
-  jobStates?: JobState[] | undefined
-  sort: SortKey[]
-  skip: number
+  filter: TaskFilter
+  /** undefined: the best match first, where there are not too many for that to mean anything. */
+  sort: SortKey[] | undefined
+  /** By number, or behind a place that stays right while rows come and go; the first such page has none. */
+  start: { skip: number } | { cursor: Cursor | undefined }
   limit: number
 }
 
+/** Where another page of a list begins, as its parameters say it. */
+export type PageStart = { skip: number } | { cursor: string }
+
 export interface TaskPage {
   rows: TaskRow[]
-  /** How many tasks match in all. */
-  total: number
+  total: Total
+  next: PageStart | undefined
+  previous: PageStart | undefined
 }
 
-/**
- * Reads `-created_at,id` and the like; throws an Error that names the first unknown column.
- * `id` is appended where it is missing, so that the order is total and pages do not overlap.
- */
-export function parseSort(text: string): SortKey[] {
-  const keys = text.split(',').map((item) => {
-    const [, minus, name] = /^(-?)(.*)$/.exec(item.trim())!
-    const column = sortable.find((candidate) => candidate === name)
-    if (!column) throw new Error(`has an unknown column "${name}"; there are ${sortable.join(', ')}`)
-    return { column, descending: minus === '-' }
-  })
-  const unique = keys.filter((key, i) => keys.findIndex(({ column }) => column === key.column) === i)
-  const byId = unique.findIndex(({ column }) => column === 'id')
-  // No two rows have one id, so what comes after it decides nothing.
-  return byId === -1 ? [...unique, { column: 'id', descending: false }] : unique.slice(0, byId + 1)
-}
+type Row = TaskRow & { rank?: number; total?: number }
 
-/** One page and the number of all matches, read in one statement (two when the page lies beyond the end). */
+/** One page and the number of all matches: in one statement, unless more of both has to be known first. */
 export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPage> {
-  const { rows } = await db.query<TaskRow & { total: number }>(pageStatement(query))
-  const first = rows[0]
-  if (first) return { rows, total: first.total }
-  if (query.skip === 0) return { rows: [], total: 0 }
-  const counted = await db.query<{ total: number }>(statement(count(query)))
-  return { rows: [], total: counted.rows[0]!.total }
+  const { filter, start, limit } = query
+  let total = rememberedTotal(db, filter)
+  const cursor = 'cursor' in start ? start.cursor : undefined
+  let sort = cursor?.sort ?? query.sort
+  if (!sort) {
+    total ??= await countTasks(db, filter)
+    sort = total.exact ? byRank : newestFirst
+  }
+  const { rows: read } = await db.query<Row>(pageStatement({ ...query, sort }, !total))
+  const rows = read.slice(0, limit)
+  const isWhole = cursor === undefined && !('skip' in start && start.skip > 0)
+  if (read[0]?.total !== undefined) total ??= await totalOf(db, filter, read[0].total)
+  else total ??= isWhole ? { count: 0, exact: true } : await countTasks(db, filter)
+
+  const more = read.length > limit
+  if ('skip' in start) {
+    const { skip } = start
+    return {
+      rows,
+      total,
+      next: more ? { skip: skip + limit } : undefined,
+      previous: skip > 0 ? { skip: Math.max(0, skip - limit) } : undefined,
+    }
+  }
+  const backwards = cursor?.backwards ?? false
+  if (backwards) rows.reverse()
+  const at = (row: Row | undefined, backwards: boolean) =>
+    row && { cursor: writeCursor(filter, { sort, place: placeOf(row, sort), backwards }) }
+  return {
+    rows,
+    total,
+    next: more || backwards ? at(rows.at(-1), false) : undefined,
+    previous: (backwards ? more : cursor) ? at(rows[0], true) : undefined,
+  }
 }
 
-function matching({ owner, statuses, completed, hasJob, jobStates }: TaskQuery): Sql {
+function placeOf(row: Row, sort: SortKey[]): Place {
+  return sort.map(({ column }) => row[column]!)
+}
+
+async function countTasks(db: Queryable, filter: TaskFilter): Promise<Total> {
+  const { rows } = await db.query<{ total: number }>(statement(sql`SELECT ${boundedCount(filter)} AS total`))
+  return totalOf(db, filter, rows[0]!.total)
+}
+
+// One row more than the page has, which says whether there is a next one.
+function page({ filter, start, limit, sort: order }: TaskQuery & { sort: SortKey[] }, counted: boolean): Sql {
+  const cursor = 'cursor' in start ? start.cursor : undefined
+  const { search } = filter
+  const sort = cursor?.backwards ? reversed(order) : order
+  const [first] = sort
   const conditions = [
-    sql`t.deleted_at IS NULL`,
-    owner === undefined ? empty : sql`t.user_id = ${owner}`,
-    statuses ? sql`t.status = ANY (${statuses})` : empty,
-    completed === undefined ? empty : completed ? sql`t.status = 'done'` : sql`t.status <> 'done'`,
-    hasJob === undefined ? empty : hasJob ? sql`t.job IS NOT NULL` : sql`t.job IS NULL`,
-    jobStates ? sql`t.job ->> 'state' = ANY (${jobStates})` : empty,
+    conditionOf(filter),
+    cursor ? behind(sort, cursor.place, search) : empty,
+    filter.created && first!.column === 'id' ? idsOfPeriod(filter.created, first!.descending) : empty,
   ]
-  return sql`FROM tasks t WHERE ${join(
+  const where = join(
     conditions.filter((condition) => condition !== empty),
     ' AND ',
-  )}`
-}
-
-function count(query: TaskQuery): Sql {
-  return sql`SELECT count(*) AS total ${matching(query)}`
-}
-
-function page(query: TaskQuery): Sql {
-  // Columns come from the fixed list above, so they may stand in the text.
-  const order = query.sort.map(({ column, descending }) => raw(`t.${column} ${descending ? 'DESC' : 'ASC'}`))
-  return sql`SELECT ${raw(COLUMNS)}, (${count(query)}) AS total ${matching(query)}
-    ORDER BY ${join(order)} LIMIT ${query.limit} OFFSET ${query.skip}`
+  )
+  const rank = first!.column === 'rank' ? sql`, ${rankOf(search!)} AS rank` : empty
+  return sql`SELECT ${raw(COLUMNS)}${rank}${counted ? sql`, ${boundedCount(filter)} AS total` : empty}
+    FROM tasks t WHERE ${where} ORDER BY ${orderBy(sort, search)}
+    LIMIT ${limit + 1} OFFSET ${'skip' in start ? start.skip : 0}`
 }
 
 function statement({ text, values }: Sql): Statement {
   return { text, values }
 }
 
-const PLAIN_TEXT = page({
-  owner: undefined,
-  statuses: undefined,
-  completed: undefined,
-  sort: [{ column: 'id', descending: false }],
-  skip: 0,
-  limit: 100,
-}).text
+const plainText = (counted: boolean) =>
+  page(
+    { filter: { users: [] }, sort: [{ column: 'id', descending: false }], start: { skip: 0 }, limit: 100 },
+    counted,
+  ).text
+const PLAIN_TEXT = plainText(true)
+const PLAIN_LONG_TEXT = plainText(false)
 
 // The lists that are asked for most are prepared, and that of everybody's tasks is composed once.
-function pageStatement(query: TaskQuery): Statement {
-  const [key] = query.sort
-  const { statuses, completed, hasJob, jobStates } = query
-  const isFiltered = statuses || completed !== undefined || hasJob !== undefined || jobStates
-  const isPlain = !isFiltered && key!.column === 'id' && !key!.descending
-  if (!isPlain) return statement(page(query))
-  return query.owner === undefined
-    ? { name: 'task-list', quickRead: true, text: PLAIN_TEXT, values: [query.limit, query.skip] }
-    : { name: 'task-list-own', quickRead: true, ...statement(page(query)) }
+function pageStatement(query: TaskQuery & { sort: SortKey[] }, counted: boolean): Statement {
+  const { filter, sort, start, limit } = query
+  const { users, ...rest } = filter
+  const isFiltered = users.length > 1 || Object.values(rest).some((value) => value !== undefined)
+  const isPlain = !isFiltered && 'skip' in start && sort[0]!.column === 'id' && !sort[0]!.descending
+  if (!isPlain) return statement(page(query, counted))
+  const name = `task-list${users.length > 0 ? '-own' : ''}${counted ? '' : '-long'}`
+  return users.length === 0
+    ? { name, quickRead: true, text: counted ? PLAIN_TEXT : PLAIN_LONG_TEXT, values: [limit + 1, start.skip] }
+    : { name, quickRead: true, ...statement(page(query, counted)) }
 }

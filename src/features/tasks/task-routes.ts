@@ -6,11 +6,12 @@ import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
 import { problems } from '../../core/problem.ts'
 import { conditional, keyed, type Write } from '../../idempotency/index.ts'
 import type { Logger } from '../../logging/logger.ts'
+import { ListTasksSchema } from './list-schema.ts'
 import type { TaskPresenter } from './task.ts'
+import { pageLinks } from './task-links.ts'
 import {
   createTaskSchema,
   IdParams,
-  ListTasksSchema,
   PatchTaskSchema,
   PutTaskSchema,
   TaskListSchema,
@@ -53,16 +54,19 @@ export function taskRoutes(deps: {
         schema: {
           summary: 'List tasks',
           description:
-            'Headers: `X-Total-Count` with the number of all matches, `Link` with first, prev and next.',
+            'Headers: `X-Total-Count` with the number of all matches, which is an estimate where `X-Total-Count-Exact` is `false`; `Link` with first, prev and next.',
           querystring: ListTasksSchema,
           response: { 200: TaskListSchema, ...problems(422) },
         },
       },
       async (request, reply) => {
-        const { rows, total } = await tasks.list(request.actor, request.query)
-        const { skip, limit } = request.query
-        reply.header('x-total-count', total).header('link', pageLinks(request.url, skip, limit, total))
-        return rows.map(present)
+        const page = await tasks.list(request.actor, request.query)
+        const { count, exact } = page.total
+        reply
+          .header('x-total-count', count)
+          .header('x-total-count-exact', String(exact))
+          .header('link', pageLinks(request.url, page, request.query.limit))
+        return page.rows.map(present)
       },
     )
 
@@ -219,19 +223,4 @@ export function taskRoutes(deps: {
 /** The versions that If-Match allows. */
 function allowed({ headers }: { headers: { 'if-match'?: string } }): number[] | undefined {
   return versionsAllowed(headers['if-match'])
-}
-
-/** Link relations of a page (RFC 8288), relative to the server. */
-function pageLinks(url: string, skip: number, limit: number, total: number): string {
-  const [path, query = ''] = url.split('?')
-  const link = (to: number, rel: string) => {
-    const parameters = new URLSearchParams(query)
-    parameters.set('skip', String(to))
-    parameters.set('limit', String(limit))
-    return `<${path}?${parameters}>; rel="${rel}"`
-  }
-  const links = [link(0, 'first')]
-  if (skip > 0) links.push(link(Math.max(0, skip - limit), 'prev'))
-  if (skip + limit < total) links.push(link(skip + limit, 'next'))
-  return links.join(', ')
 }

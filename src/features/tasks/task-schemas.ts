@@ -13,25 +13,25 @@ const titleField = {
   examples: ['Prepare report'],
 } as const
 const descriptionField = { type: ['string', 'null'], maxLength: 10_000, format: 'plain-text' } as const
-const cityField = {
-  type: ['string', 'null'],
+export const cityText = {
   minLength: 1,
   maxLength: 100,
   normalize: 'trim',
   format: 'plain-text',
   examples: ['Moscow'],
 } as const
-const statusField = {
+const cityField = { type: ['string', 'null'], ...cityText } as const
+export const statusField = {
   type: 'string',
   enum: statuses,
   normalize: 'status',
   description: 'Also taken, in any letter case: New, In Progress, Completed, Failed',
 } as const
 const completedField = { type: 'boolean', description: 'The same as status == done' } as const
-const priorityField = { type: 'string', enum: priorities } as const
+export const priorityField = { type: 'string', enum: priorities } as const
 const time = { format: 'date-time', examples: ['2025-12-15T12:00:31.168401Z'] } as const
 const dueField = { type: ['string', 'null'], ...time, normalize: 'utc' } as const
-const labelField = {
+export const labelField = {
   type: 'string',
   minLength: 1,
   maxLength: 50,
@@ -58,7 +58,7 @@ const fields = {
   city: cityField,
 } as const
 
-const idField = { type: 'integer', minimum: 1, maximum: 2_147_483_647 } as const
+export const idField = { type: 'integer', minimum: 1, maximum: 2_147_483_647 } as const
 const moveField = {
   type: 'object',
   minProperties: 1,
@@ -223,36 +223,3 @@ export const IdParams = {
   properties: { id: { ...idField, examples: [1] } },
   additionalProperties: false,
 } as const satisfies JSONSchema
-
-export const ListTasksSchema = {
-  type: 'object',
-  required: ['skip', 'limit', 'sort'],
-  properties: {
-    skip: { type: 'integer', minimum: 0, maximum: 2_147_483_647, default: 0 },
-    limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
-    status: {
-      type: 'array',
-      items: statusField,
-      maxItems: 20,
-      description: 'Repeat it for more than one',
-    },
-    completed: { type: 'boolean' },
-    has_job: { type: 'boolean', description: 'Executable tasks, or those of people' },
-    job_state: {
-      type: 'array',
-      items: { type: 'string', enum: jobStates },
-      maxItems: 20,
-      description: 'Repeat it for more than one',
-    },
-    sort: {
-      type: 'string',
-      default: 'id',
-      maxLength: 200,
-      description:
-        'Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at, priority, due_at, position',
-      examples: ['-created_at,id'],
-    },
-  },
-  additionalProperties: false,
-} as const satisfies JSONSchema
-export type ListTasks = FromSchema<typeof ListTasksSchema>

@@ -4,11 +4,13 @@ import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, type Transaction, within } from '../../database/database.ts'
 import type { Weather } from '../weather/index.ts'
 import type { ExecutableTasks } from './executable-tasks.ts'
+import type { ListTasks } from './list-schema.ts'
 import type { Status, TaskRow } from './task.ts'
 import { isPending } from './task-job.ts'
+import { readList } from './task-list.ts'
 import { placeOf } from './task-place.ts'
-import { listTasks, parseSort, type SortKey, type TaskPage } from './task-query.ts'
-import type { CreateTask, ListTasks, Move, PatchTask } from './task-schemas.ts'
+import { listTasks, type TaskPage } from './task-query.ts'
+import type { CreateTask, Move, PatchTask } from './task-schemas.ts'
 import {
   findTask,
   type Guard,
@@ -91,18 +93,9 @@ export function createTaskService(
       authorize(actor, 'task.read', row)
       return row
     },
-    async list(actor, { status, completed, has_job, job_state, sort, skip, limit }) {
+    async list(actor, query) {
       authorize(actor, 'task.read')
-      return listTasks(db, {
-        owner: ownerScope(actor),
-        statuses: status,
-        completed,
-        hasJob: has_job,
-        jobStates: job_state,
-        sort: sortKeys(sort),
-        skip,
-        limit,
-      })
+      return listTasks(db, await readList(db, ownerScope(actor), query))
     },
     async patch(actor, id, input, versions, weather = null) {
       const { title, description, priority, due_at: dueAt, labels, city, position: move } = input
@@ -189,14 +182,6 @@ function leftToWorker(row: Outcome, status: Status | undefined): Outcome {
     'conflict',
     `The job of task ${row.id} is ${row.job!.state}, so its worker sets the status; cancel it first, or leave the status.`,
   )
-}
-
-function sortKeys(text: string): SortKey[] {
-  try {
-    return parseSort(text)
-  } catch (error) {
-    throw validationError([{ path: 'query.sort', message: (error as Error).message }])
-  }
 }
 
 function found<T>(id: number, row: T | undefined, where = 'here'): T {

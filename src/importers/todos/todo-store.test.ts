@@ -140,7 +140,7 @@ class Schedule {
 
   async #compareEvents(last: number, expected: { created: string[]; updated: string[] }): Promise<void> {
     const rows = await database.rows<{ type: string; key: string; task_id: number; same: boolean }>(
-      `SELECT e.type, t.source_key AS key, t.id AS task_id, e.data::jsonb - 'source_key' = to_jsonb(t) - '{source_key,deleted_at,done_at,weather_due_at}'::text[] AS same
+      `SELECT e.type, t.source_key AS key, t.id AS task_id, e.data::jsonb - 'source_key' = to_jsonb(t) - '{source_key,deleted_at,done_at,weather_due_at,search}'::text[] AS same
        FROM events e JOIN tasks t ON t.id = (e.data->>'id')::integer WHERE e.id > $1 ORDER BY e.id`,
       [last],
     )

@@ -1,0 +1,86 @@
+import sql, { empty, join, type Sql } from 'sql-template-tag'
+import type { Period } from '../../core/period.ts'
+import { type Priority, type Status, statuses } from './task.ts'
+import type { JobState } from './task-job.ts'
+import { searchQuery } from './task-search.ts'
+
+/** Which tasks; what is undefined leaves none out. */
+export interface TaskFilter {
+  /** Of each of these users: more than one have none in common. */
+  users: number[]
+  statuses?: Status[] | undefined
+  completed?: boolean | undefined
+  priorities?: Priority[] | undefined
+  /** In any letter case. */
+  city?: string | undefined
+  source?: string | undefined
+  /** All of them. */
+  labels?: string[] | undefined
+  created?: Period | undefined
+  due?: Period | undefined
+  /** Due in the past and not done. */
+  overdue?: boolean | undefined
+  hasJob?: boolean | undefined
+  jobStates?: JobState[] | undefined
+  /** Words of the title and the description. */
+  search?: string | undefined
+}
+
+/** The condition, on the table `t`, of the tasks of a filter that are not in the trash. */
+export function conditionOf(filter: TaskFilter): Sql {
+  const { priorities, city, source, labels, created, due, overdue, hasJob, jobStates, search } = filter
+  const conditions = [
+    sql`t.deleted_at IS NULL`,
+    ...filter.users.map((user) => sql`t.user_id = ${user}`),
+    statusIn(filter),
+    priorities ? sql`t.priority = ANY (${priorities}::task_priority[])` : empty,
+    city === undefined ? empty : sql`lower(t.city) = lower(${city})`,
+    source === undefined ? empty : sql`t.source = ${source}`,
+    // The index holds the tasks that have labels.
+    labels ? sql`t.labels <> '{}' AND t.labels @> ${labels}` : empty,
+    within(sql`t.created_at`, created),
+    within(sql`t.due_at`, due),
+    overdue === true ? sql`t.due_at < now() AND t.status <> 'done'` : empty,
+    overdue === false ? sql`(t.due_at IS NULL OR t.due_at >= now() OR t.status = 'done')` : empty,
+    hasJob === undefined ? empty : hasJob ? sql`t.job IS NOT NULL` : sql`t.job IS NULL`,
+    jobStates ? sql`t.job ->> 'state' = ANY (${jobStates})` : empty,
+    search === undefined ? empty : sql`t.search @@ ${searchQuery(search)}`,
+  ]
+  return join(
+    conditions.filter((condition) => condition !== empty),
+    ' AND ',
+  )
+}
+
+// One status is asked for by `=`, which an index on it answers in the order of ids.
+function statusIn({ statuses: named, completed }: TaskFilter): Sql {
+  if (!named && completed === undefined) return empty
+  const allowed = statuses.filter(
+    (status) =>
+      (named?.includes(status) ?? true) && (completed === undefined || (status === 'done') === completed),
+  )
+  return allowed.length === 1 ? sql`t.status = ${allowed[0]}` : sql`t.status = ANY (${allowed})`
+}
+
+function within(column: Sql, period: Period | undefined): Sql {
+  if (!period) return empty
+  const { from, to } = period
+  if (from === undefined) return sql`${column} <= ${to}`
+  return to === undefined ? sql`${column} >= ${from}` : sql`${column} BETWEEN ${from} AND ${to}`
+}
+
+/**
+ * Where, in the order of ids, tasks that were created in a period can begin.
+ * Ids grow with time almost always, but nothing says that they do, so PostgreSQL would go through all
+ * tasks before the period. This finds the first (or last) 4,096 ids among which there is one of it by
+ * a look into an index for each, and so holds whatever the ids are.
+ */
+export function idsOfPeriod(period: Period, descending: boolean): Sql {
+  const isOf = within(sql`t.created_at`, period)
+  // LIMIT keeps it a look for each; PostgreSQL would make a join of EXISTS, and read the whole period.
+  const buckets = sql`FROM generate_series(0, (SELECT max(id) >> 12 FROM tasks)) AS bucket,
+    LATERAL (SELECT FROM tasks t WHERE t.id >> 12 = bucket AND t.deleted_at IS NULL AND ${isOf} LIMIT 1) AS one`
+  return descending
+    ? sql`t.id < (SELECT (max(bucket) + 1) << 12 ${buckets})`
+    : sql`t.id >= (SELECT min(bucket) << 12 ${buckets})`
+}

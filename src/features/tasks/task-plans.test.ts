@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { operator } from '../../core/actor.ts'
+import type { Queryable, Statement } from '../../database/database.ts'
+import type { ListTasks } from './list-schema.ts'
+import { createTaskService } from './task-service.ts'
+
+const COUNT = 30_000
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase()
+  await database.rows(
+    `INSERT INTO tasks (user_id, title, description, status, priority, due_at, labels, city, created_at)
+     SELECT n % 300, 'report ' || n, 'word' || n % 1000, (ARRAY['todo', 'done'])[1 + (n % 100 > 0)::int],
+       (ARRAY['none', 'urgent'])[1 + (n % 200 = 0)::int]::task_priority,
+       CASE WHEN n % 3 = 0 THEN timestamptz '2025-01-01Z' + n * 7919 % 1000 * interval '1 day' END,
+       CASE WHEN n % 5 = 0 THEN ARRAY['label ' || n % 500] ELSE '{}' END,
+       CASE WHEN n % 4 = 0 THEN 'City ' || n % 100 END, timestamptz '2025-01-01Z' + n * interval '10 minutes'
+     FROM generate_series(1, $1) n`,
+    [COUNT],
+  )
+  await database.rows('VACUUM ANALYZE tasks')
+})
+afterAll(() => database[Symbol.asyncDispose]())
+
+interface Plan {
+  'Node Type': string
+  'Index Name'?: string
+  'Relation Name'?: string
+  Plans?: Plan[]
+}
+
+/** The plans, each with its steps and the rows that they read, of all statements of a list. */
+async function plansOf(query: Partial<ListTasks>): Promise<{ steps: Plan[]; milliseconds: number }> {
+  const statements: Statement[] = []
+  const recorder: Queryable = {
+    query: (statement) => {
+      statements.push(statement)
+      return database.db.query(statement)
+    },
+  }
+  await createTaskService(recorder as typeof database.db).list(operator, { skip: 0, limit: 50, ...query })
+  const steps: Plan[] = []
+  let milliseconds = 0
+  for (const { text, values } of statements) {
+    const [row] = await database.rows<{ 'QUERY PLAN': [{ Plan: Plan; 'Execution Time': number }] }>(
+      `EXPLAIN (ANALYZE, FORMAT JSON) ${text.replace(/^EXPLAIN \(FORMAT JSON\)/, '')}`,
+      values,
+    )
+    const [plan] = row!['QUERY PLAN']
+    milliseconds += plan['Execution Time']
+    const add = (step: Plan): void => {
+      steps.push(step)
+      step.Plans?.forEach(add)
+    }
+    add(plan.Plan)
+  }
+  return { steps, milliseconds }
+}
+
+test.each<[string, Partial<ListTasks>, string[]]>([
+  ['all', {}, ['tasks_pkey']],
+  ['of a user', { user_id: 7 }, ['tasks_user_id']],
+  ['of a user, in another order', { user_id: 7, sort: '-updated_at,title' }, ['tasks_user_id']],
+  ['of a rare status', { status: ['todo'] }, ['tasks_status']],
+  ['not completed', { completed: false, status: ['todo', 'done'] }, ['tasks_status']],
+  ['of a rare priority', { priority: ['urgent'] }, ['tasks_priority']],
+  ['of a city', { city: 'CITY 8' }, ['tasks_city']],
+  ['with a label', { label: ['label 5'] }, ['tasks_labels']],
+  ['due in a week', { due_from: '2025-06-01', due_to: '2025-06-07' }, ['tasks_due_at']],
+  ['created on a day', { created_from: '2025-03-01', created_to: '2025-03-01' }, ['tasks_created_at']],
+  ['created late', { created_from: '2025-07-25' }, ['tasks_created_among', 'tasks_pkey']],
+  ['the newest first', { sort: '-created_at' }, ['tasks_created_at']],
+  ['in the manual order', { sort: 'position' }, ['tasks_position']],
+  ['with a rare word', { q: 'word77' }, ['tasks_search']],
+  ['with two words', { q: 'report word77' }, ['tasks_search']],
+])('the tasks %s are found by an index, and so is their number', async (_, query, expected) => {
+  const { steps } = await plansOf(query)
+  const scans = steps.filter((step) => step['Relation Name'] === 'tasks' && step['Node Type'] === 'Seq Scan')
+  expect(scans).toEqual([])
+  const used = steps.flatMap((step) => step['Index Name'] ?? [])
+  for (const index of expected) expect(used).toContain(index)
+})
+
+test.each<[string, Partial<ListTasks>]>([
+  ['id', { sort: 'id' }],
+  ['-id', { sort: '-id' }],
+  ['created_at', { sort: 'created_at' }],
+  ['-created_at', { sort: '-created_at' }],
+  ['position', { sort: 'position' }],
+  ['status', { status: ['done'] }],
+])('a page by %s far in the table reads no more rows than the first', async (_, query) => {
+  const rowsRead = async (cursor: string) => {
+    const { steps } = await plansOf({ ...query, cursor })
+    return steps.reduce((sum, step) => {
+      const { 'Actual Rows': rows = 0, 'Rows Removed by Filter': removed = 0 } = step as unknown as Record<
+        string,
+        number
+      >
+      return step['Relation Name'] === 'tasks' ? sum + rows + removed : sum
+    }, 0)
+  }
+  const tasks = createTaskService(database.db)
+  const { next } = await tasks.list(operator, { skip: 0, limit: 1000, cursor: '', ...query })
+  let deep = next as { cursor: string }
+  for (let i = 0; i < 20; i++) {
+    const page = await tasks.list(operator, { skip: 0, limit: 1000, ...query, cursor: deep.cursor })
+    deep = page.next as { cursor: string }
+  }
+  expect(await rowsRead(deep.cursor)).toBeLessThanOrEqual((await rowsRead('')) + 1)
+})
+
+test('a list longer than the bound is estimated, and says so; it is counted no more for a while', async () => {
+  const tasks = createTaskService(database.db)
+  const total = async (query: Partial<ListTasks>) =>
+    (await tasks.list(operator, { skip: 0, limit: 1, ...query })).total
+  expect(await total({ user_id: 7 })).toEqual({ count: 100, exact: true })
+  for (const query of [{}, { completed: true }, { q: 'report' }]) {
+    const { count, exact } = await total(query)
+    expect(exact).toBe(false)
+    expect(count).toBeGreaterThan(COUNT * 0.8)
+    expect(count).toBeLessThan(COUNT * 1.2)
+  }
+  const { steps } = await plansOf({ created_from: '2025-01-01' })
+  expect(steps.some((step) => step['Node Type'] === 'Aggregate')).toBe(true)
+  await tasks.list(operator, { skip: 0, limit: 1, has_job: false })
+  const counted: string[] = []
+  const recorder = new Proxy(database.db, {
+    get: (target, name) =>
+      name === 'query'
+        ? (statement: Statement) => {
+            counted.push(statement.text)
+            return target.query(statement)
+          }
+        : Reflect.get(target, name),
+  })
+  const again = createTaskService(recorder)
+  await again.list(operator, { skip: 0, limit: 1, has_job: false })
+  await again.list(operator, { skip: 0, limit: 1, has_job: false })
+  expect(counted.filter((text) => text.includes('count(*)'))).toHaveLength(1)
+})

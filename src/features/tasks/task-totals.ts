@@ -1,0 +1,51 @@
+import sql, { raw, type Sql } from 'sql-template-tag'
+import type { Queryable } from '../../database/database.ts'
+import { conditionOf, type TaskFilter } from './task-filter.ts'
+
+/** How many tasks match in all. */
+export interface Total {
+  count: number
+  /** Else it is PostgreSQL's estimate. */
+  exact: boolean
+}
+
+/** So many are counted one by one: by an index alone, or where each has to be looked up, fewer. */
+const BOUND = 10_000
+const LOOKED_UP_BOUND = 1_000
+/** For so long a list that was longer than its bound is taken to be so still. */
+const REMEMBERED_MS = 10_000
+const REMEMBERED = 1_000
+
+const memories = new WeakMap<Queryable, Map<string, { count: number; until: number }>>()
+
+export function boundOf({ search, labels }: TaskFilter): number {
+  return search === undefined && labels === undefined ? BOUND : LOOKED_UP_BOUND
+}
+
+/** The number of matches, or one more than the bound where there are more. */
+export function boundedCount(filter: TaskFilter): Sql {
+  return sql`(SELECT count(*) FROM (SELECT FROM tasks t WHERE ${conditionOf(filter)} LIMIT ${raw(String(boundOf(filter) + 1))}) m)`
+}
+
+/** The estimate of a list that was too long to count a moment ago. */
+export function rememberedTotal(db: Queryable, filter: TaskFilter): Total | undefined {
+  const memory = memories.get(db)?.get(JSON.stringify(filter))
+  return memory && memory.until > Date.now() ? { count: memory.count, exact: false } : undefined
+}
+
+/** What a bounded count says; of a list longer than that, the estimate, which is remembered for a while. */
+export async function totalOf(db: Queryable, filter: TaskFilter, counted: number): Promise<Total> {
+  if (counted <= boundOf(filter)) return { count: counted, exact: true }
+  const count = Math.max(counted, await estimate(db, filter))
+  const memory = memories.get(db) ?? new Map()
+  memories.set(db, memory)
+  if (memory.size >= REMEMBERED) memory.clear()
+  memory.set(JSON.stringify(filter), { count, until: Date.now() + REMEMBERED_MS })
+  return { count, exact: false }
+}
+
+async function estimate(db: Queryable, filter: TaskFilter): Promise<number> {
+  const { text, values } = sql`EXPLAIN (FORMAT JSON) SELECT FROM tasks t WHERE ${conditionOf(filter)}`
+  const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>({ text, values })
+  return rows[0]!['QUERY PLAN'][0].Plan['Plan Rows']
+}
