@@ -22,6 +22,7 @@ const benches: Record<string, URL> = {
   'queue-faults': new URL('./queue-faults.ts', import.meta.url),
   attachments: new URL('./attachments.ts', import.meta.url),
   analytics: new URL('./analytics.ts', import.meta.url),
+  queries: new URL('./queries.ts', import.meta.url),
 }
 const known = Object.keys(benches)
 

@@ -9,6 +9,8 @@ export interface Measured {
   seconds: number
   /** microseconds */
   p50: number
+  /** Not of wrk. */
+  p95?: number
   p99: number
   failures: number
 }
@@ -44,9 +46,22 @@ const sockets: Loader = (port, workload, seconds, token = '') =>
     ...[String(CONNECTIONS), String(seconds), token],
   ])
 
+/** GETs paths of a list at random. */
+export function measurePaths(
+  port: number,
+  paths: string[],
+  connections: number,
+  seconds: number,
+  token = '',
+): Promise<Measured> {
+  const numbers = ['0', String(connections), String(seconds)]
+  return lastLine(node, [socketsScript, String(port), 'paths', ...numbers, token], paths.join('\n'))
+}
+
 /** Runs a load generator; what it measured is the last line that it prints. */
-export async function lastLine(command: string, commandArguments: string[]): Promise<Measured> {
-  const child = spawn(command, commandArguments, { stdio: ['ignore', 'pipe', 'inherit'] })
+export async function lastLine(command: string, commandArguments: string[], input = ''): Promise<Measured> {
+  const child = spawn(command, commandArguments, { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.end(input)
   const output = Buffer.concat(await child.stdout.toArray()).toString()
   return JSON.parse(output.trim().split('\n').at(-1)!)
 }

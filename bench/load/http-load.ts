@@ -1,8 +1,10 @@
 /**
  * The HTTP load where wrk is not installed: raw sockets, one request at a time on each.
- * `http-load.ts PORT find|list|only|post ROWS CONNECTIONS SECONDS [TOKEN]`; prints what tasks.lua prints.
+ * `http-load.ts PORT find|list|only|post ROWS CONNECTIONS SECONDS [TOKEN]`; prints what tasks.lua prints. With
+ * `paths` for what to do, a line of standard input is one to GET.
  */
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { percentile } from '../lib/stats.ts'
 
 const [port, what, rows, connections, seconds, token = ''] = process.argv.slice(2) as [
@@ -17,7 +19,9 @@ const authorization = token && `authorization: Bearer ${token}\r\n`
 const BODY = '{"title":"Prepare report","description":"Collect monthly data"}'
 const head = (line: string, more = '') =>
   `${line} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${authorization}${more}\r\n`
+const paths = what === 'paths' ? (await text(process.stdin)).trim().split('\n') : []
 const requests = {
+  paths: paths.map((path) => head(`GET ${path}`)),
   find: Array.from({ length: Number(rows) }, (_, i) => head(`GET /tasks/${i + 1}`)),
   list: [head('GET /tasks?limit=100')],
   only: [head('GET /only-tasks?limit=100')],
@@ -38,6 +42,7 @@ process.stdout.write(
     requests: latencies.length,
     seconds: elapsed,
     p50: percentile(latencies, 50),
+    p95: percentile(latencies, 95),
     p99: percentile(latencies, 99),
     failures,
   })}\n`,

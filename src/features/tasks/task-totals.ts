@@ -18,7 +18,7 @@ const REMEMBERED = 1_000
 
 const memories = new WeakMap<Queryable, Map<string, { count: number; until: number }>>()
 
-export function boundOf({ search, labels }: TaskFilter): number {
+function boundOf({ search, labels }: TaskFilter): number {
   return search === undefined && labels === undefined ? BOUND : LOOKED_UP_BOUND
 }
 
