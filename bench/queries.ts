@@ -126,12 +126,13 @@ async function measure(server: Running, paths: string[], token?: string) {
 
 /** The path of a page behind nine tenths of all tasks. */
 async function farPage({ url }: Running, sort: string, count: number): Promise<string> {
-  let path = `/tasks?limit=1000&sort=${sort}&cursor=`
-  for (let passed = 0; passed < count * 0.9; passed += 1000) {
+  const step = Math.min(1000, count / 10)
+  let path = `/tasks?limit=${step}&sort=${sort}&cursor=`
+  for (let passed = 0; passed < count * 0.9; passed += step) {
     const { headers } = await fetch(url + path)
     path = /<([^>]+)>; rel="next"/.exec(headers.get('link')!)![1]!
   }
-  return path.replace('limit=1000', 'limit=50')
+  return path.replace(/limit=\d+/, 'limit=50')
 }
 
 /** Of the first user there is, who has a thousandth of the tasks. */
