@@ -79,6 +79,7 @@ function cases(count: number): Case[] {
   const q = (text: string) => `q=${encodeURIComponent(text)}`
   const common = (i: number) => COMMON[i % COMMON.length]!
   return [
+    { title: 'one task, to compare', paths: Array.from({ length: VARIANTS }, (_, i) => `/tasks/${i + 1}`) },
     { title: 'all', paths: many(() => '') },
     { title: 'status, of a half', paths: many(() => 'status=todo') },
     { title: 'status, of 0.5 %', paths: many(() => 'status=failed') },

@@ -119,8 +119,21 @@ const path = fc.oneof(
   fc.array(word, { maxLength: 4 }).map((parts) => `/${parts.map(escaped).join('/')}`),
 )
 const parameter = fc.tuple(
-  fc.oneof({ weight: 8, arbitrary: fc.constantFrom('skip', 'limit', 'status', 'completed', 'sort') }, word),
-  fc.oneof(fc.nat(1200).map(String), fc.constantFrom('-created_at,id', 'title', '-id'), word),
+  fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.constantFrom(
+        ...['skip', 'limit', 'status', 'completed', 'sort', 'cursor', 'q', 'label', 'priority', 'city'],
+        ...['user', 'user_id', 'created_from', 'created_to', 'due_from', 'due_to', 'overdue', 'source'],
+      ),
+    },
+    word,
+  ),
+  fc.oneof(
+    fc.nat(1200).map(String),
+    fc.constantFrom('-created_at,id', 'title', '-id', 'due_at', '-priority', '2025-02-28', '2025-02-30'),
+    word,
+  ),
 )
 const query = fc.oneof(
   fc.constant(''),
