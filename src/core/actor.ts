@@ -23,9 +23,16 @@ export type Actor = { readonly kind: 'anonymous' } | { readonly kind: 'operator'
 export const anonymous: Actor = { kind: 'anonymous' }
 export const operator: Actor = { kind: 'operator' }
 
+/** The user whose things are the actor's own; null for who is no user. */
+export function userIdOf(actor: Actor): number | null {
+  return actor.kind === 'user' ? actor.id : null
+}
+
 /** Who did it, by which request: what every line of the log about a change begins with. */
-export function caller({ id, actor }: { id: string; actor: Actor }): { reqId: string; user: string } {
-  return { reqId: id, user: actor.kind === 'user' ? actor.username : actor.kind }
+export function caller({ id, actor }: { id: string; actor: Actor }) {
+  return actor.kind === 'user'
+    ? { reqId: id, user: actor.username, userId: actor.id }
+    : { reqId: id, user: actor.kind }
 }
 
 /** Credentials of a user that are no longer honoured: of one session, of one API token, or of all earlier epochs. */

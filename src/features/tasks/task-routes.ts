@@ -1,5 +1,6 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import type { FastifyRequest } from 'fastify'
 import type { JSONSchema } from 'json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
@@ -37,11 +38,16 @@ export function taskRoutes(deps: {
   weather: TaskWeather
 }): FastifyPluginCallbackJsonSchemaToTs {
   const { tasks, write, present, log, jobSchema, onJob, weather } = deps
-  const changed = (row: Outcome, log: () => void) => ({
+  const changed = (request: FastifyRequest, row: Outcome, what: string) => ({
     status: 200,
     headers: { etag: etag(row.version) },
     body: present(row),
-    ...(row.changed && { committed: log }),
+    ...(row.changed && {
+      committed: () => {
+        log.info({ ...caller(request), taskId: row.id, fields: row.fields }, what)
+        weather.written(row)
+      },
+    }),
   })
   return (app, _options, done) => {
     app.addHook('onRoute', (route) => {
@@ -115,7 +121,8 @@ export function taskRoutes(deps: {
             headers: { location: `/tasks/${row.id}`, etag: etag(row.version) },
             body: present(row),
             committed: () => {
-              log.info({ ...caller(request), taskId: row.id }, 'task created')
+              const fields = Object.keys(request.body)
+              log.info({ ...caller(request), taskId: row.id, fields }, 'task created')
               if (row.job) onJob()
               weather.written(row)
             },
@@ -141,11 +148,7 @@ export function taskRoutes(deps: {
         return write(request, reply, async (service) => {
           const { id } = request.params
           const row = await service.patch(actor, id, body, allowed(request), known)
-          const fields = Object.keys(body)
-          return changed(row, () => {
-            log.info({ ...caller(request), taskId: id, fields }, 'task updated')
-            weather.written(row)
-          })
+          return changed(request, row, 'task updated')
         })
       },
     )
@@ -167,10 +170,7 @@ export function taskRoutes(deps: {
         return write(request, reply, async (service) => {
           const { id } = request.params
           const row = await service.replace(actor, id, body, allowed(request), known)
-          return changed(row, () => {
-            log.info({ ...caller(request), taskId: id }, 'task replaced')
-            weather.written(row)
-          })
+          return changed(request, row, 'task replaced')
         })
       },
     )
@@ -213,7 +213,7 @@ export function taskRoutes(deps: {
       (request, reply) =>
         write(request, reply, async (service) => {
           const row = await service.restore(request.actor, request.params.id)
-          return changed(row, () => log.info({ ...caller(request), taskId: row.id }, 'task restored'))
+          return changed(request, row, 'task restored')
         }),
     )
     done()

@@ -41,8 +41,15 @@ export interface Guard {
   versions?: number[] | undefined
 }
 
-/** A row as it stands after the statement, and whether the statement changed it. */
-export type Outcome = TaskRow & { changed: boolean }
+/** A row as it stands after the statement, whether the statement changed it, and which fields an update changed. */
+export type Outcome = TaskRow & { changed: boolean; fields?: string[] }
+
+/** What an update may change; `after` and `before` are the rows to compare. */
+const CHANGEABLE = ['title', 'description', 'status', 'priority', 'due_at', 'labels', 'city', 'position']
+const values = (row: string) => `(${CHANGEABLE.map((name) => `${row}.${name}`).join(', ')})`
+const CHANGED_FIELDS = `array_remove(ARRAY[${CHANGEABLE.map(
+  (name) => `CASE WHEN after.${name} IS DISTINCT FROM before.${name} THEN '${name}' END`,
+).join(', ')}], NULL)`
 
 // Every statement that changes a task inserts its event too, in one round trip and one transaction.
 
@@ -121,18 +128,17 @@ export async function updateTask(
           city = after.city, version = t.version + 1, updated_at = clock_timestamp()
         FROM after JOIN before USING (id)
         WHERE t.id = after.id
-          AND (after.title, after.description, after.status, after.city, after.priority, after.due_at, after.labels, after.position)
-            IS DISTINCT FROM (before.title, before.description, before.status, before.city, before.priority,
-              before.due_at, before.labels, before.position)
+          AND ${values('after')} IS DISTINCT FROM ${values('before')}
           -- While a job is pending, the status is its worker's.
           AND (before.job IS NULL OR after.status = before.status OR before.job ->> 'state' NOT IN ('queued', 'running'))
         RETURNING ${COLUMNS}
       ), event AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t
       )
-      SELECT ${COLUMNS}, true AS changed FROM t
+      SELECT ${COLUMNS}, true AS changed, ${CHANGED_FIELDS} AS fields
+      FROM t JOIN after USING (id) JOIN before USING (id)
       UNION ALL
-      SELECT ${COLUMNS}, false FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
+      SELECT ${COLUMNS}, false, NULL FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
     values: [
       id,
       changes.title ?? null,

@@ -1,4 +1,4 @@
-import type { Actor } from '../../core/actor.ts'
+import { type Actor, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { Database, Queryable } from '../../database/database.ts'
@@ -47,7 +47,7 @@ export function createWebhookService(
   return {
     async create(actor, { url, types = null, description = null }) {
       authorizeSending(actor)
-      const userId = actor.kind === 'user' ? actor.id : null
+      const userId = userIdOf(actor)
       const target = checkedUrl(url, guard)
       const secret = newWebhookSecret()
       const webhook = { userId, url: target, types, description, secret: secrets.seal(secret) }
