@@ -23,6 +23,7 @@ const benches: Record<string, URL> = {
   attachments: new URL('./attachments.ts', import.meta.url),
   analytics: new URL('./analytics.ts', import.meta.url),
   queries: new URL('./queries.ts', import.meta.url),
+  batch: new URL('./batch.ts', import.meta.url),
 }
 const known = Object.keys(benches)
 

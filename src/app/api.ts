@@ -6,8 +6,10 @@ import { attachmentRoutes } from '../features/attachments/index.ts'
 import { apiTokenRoutes, authRoutes, setupRoutes } from '../features/auth/index.ts'
 import { currencyApi, currencyEventSchemas } from '../features/currencies/index.ts'
 import {
+  createTaskBatches,
   createTaskService,
   statusLabel,
+  taskBatchRoutes,
   taskEventSchemas,
   taskPresenter,
   taskRoutes,
@@ -79,6 +81,13 @@ function registerFeatures(app: Routes, parts: Parts): void {
     onCommit: changed,
     actions: ['task.change'],
   })
+  const writeBatch = createWrite({
+    db,
+    direct: createTaskBatches(db, executables, changed),
+    on: (transaction) => createTaskBatches(transaction, executables),
+    onCommit: changed,
+    actions: ['task.change'],
+  })
   const writeJob = createWrite({
     db,
     direct: createJobService(db, queue, executables, changed),
@@ -92,17 +101,10 @@ function registerFeatures(app: Routes, parts: Parts): void {
     onRevoked: () => auth.revocations.check(),
     endSessions: (id) => auth.sessions.endAll(id),
   })
-  app.register(
-    taskRoutes({
-      tasks,
-      write,
-      present,
-      log,
-      jobSchema: jobSchema(parts.jobTypes),
-      onJob,
-      weather: parts.weather,
-    }),
-  )
+  const ofJobs = jobSchema(parts.jobTypes)
+  const { weather } = parts
+  app.register(taskRoutes({ tasks, write, present, log, jobSchema: ofJobs, onJob, weather }))
+  app.register(taskBatchRoutes({ write: writeBatch, present, log, jobSchema: ofJobs, onJob, weather }))
   app.register(analyticsRoutes({ db, statusLabel: statusLabel(config.STATUS_LABELS) }))
   app.register(jobRoutes({ db, tasks, write: writeJob, present, log, onJob }))
   app.register(attachmentRoutes({ attachments: parts.attachments, log }))

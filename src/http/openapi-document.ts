@@ -20,7 +20,9 @@ function tidy(value: unknown, schemas: Record<string, unknown>): unknown {
   const copy: Json = Object.fromEntries(
     Object.entries(value).map(([key, item]) => [key, tidy(item, schemas)]),
   )
-  delete copy.normalize // Ours, not JSON Schema's.
+  // Ours, not JSON Schema's.
+  delete copy.normalize
+  delete copy.failFast
   // By OpenAPI's rules its values would be the names of schemas; the constants in them say enough.
   delete copy.discriminator
   if ('in' in copy && hasDefault(copy.schema)) copy.required = false

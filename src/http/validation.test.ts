@@ -160,6 +160,16 @@ test('a flood of mistakes is cut, and so are endless names', () => {
   expect(errors.every(({ path }) => path.length <= 200)).toBe(true)
 })
 
+test('of a body that may be large the first mistake is told, and no other looked for', () => {
+  const labels = { type: 'array', maxItems: 2, items: { type: 'string' } }
+  const schema = { ...closed({ labels }), failFast: true as const }
+  expect(errorsOf('body', schema, { labels: [1, 2, 3], x: 1, y: 2 })).toHaveLength(1)
+  expect(errorsOf('body', schema, { labels: [1, 2, 3] })).toMatchObject([
+    { path: 'body.labels', message: expect.stringContaining('2 items') },
+  ])
+  expect(check('body', schema, { labels: ['a'] })).toEqual({ value: { labels: ['a'] } })
+})
+
 test('names of the prototype are unknown fields like any other', () => {
   const body = JSON.parse('{"__proto__": {"title": "x"}, "constructor": 1, "toString": 2}')
   const paths = errorsOf('body', closed({ title: { type: 'string' } }, ['title']), body).map(

@@ -78,7 +78,10 @@ export function createWrite<Service>(deps: {
     if (replayed || !written) {
       const body = keeping.show(answer.body)
       // Whose key it is may have lost the role or, with another token, lack the scope that it was used with.
-      for (const action of actions) authorize(request.actor, action, ownedIn(body))
+      for (const action of actions) {
+        authorize(request.actor, action)
+        for (const owned of ownedIn(body)) authorize(request.actor, action, owned)
+      }
       reply.header('idempotency-replayed', 'true')
       return send(reply, { ...answer, body })
     }
@@ -88,9 +91,12 @@ export function createWrite<Service>(deps: {
   }
 }
 
-/** The task that an answer shows. */
-function ownedIn(body: unknown): Owned | undefined {
-  return typeof body === 'object' && body !== null && 'user_id' in body ? (body as Owned) : undefined
+/** The tasks that an answer shows: it is one, or its results have them. */
+function ownedIn(body: unknown): Owned[] {
+  if (typeof body !== 'object' || body === null) return []
+  if ('user_id' in body) return [body as Owned]
+  const { results = [] } = body as { results?: { task?: Owned }[] }
+  return results.flatMap(({ task }) => task ?? [])
 }
 
 function writeOf({ actor, method, url, body }: FastifyRequest, key: string) {

@@ -3,7 +3,7 @@ import type { Actor } from '../core/actor.ts'
 import { authorize } from '../core/authorization.ts'
 import { validationError } from '../core/errors.ts'
 import type { Transaction } from '../database/database.ts'
-import type { ExecutableTasks, NewJob, NewTask, TaskRow } from '../features/tasks/index.ts'
+import type { ExecutableTask, ExecutableTasks, NewJob, NewTask, TaskRow } from '../features/tasks/index.ts'
 import { isStorable } from './bounded.ts'
 import { DEFAULT_ATTEMPTS } from './job-schema.ts'
 import { insertExecutables, type NewExecutable } from './job-store.ts'
@@ -17,18 +17,13 @@ export interface Executables extends ExecutableTasks {
   authorize(actor: Actor, type: string): void
   /** Throws unless the input can be kept; what its schema cannot say. */
   check(job: NewJob): void
-  /** Many at once, on behalf of nobody in particular; in the order given. */
-  createAll(transaction: Transaction, tasks: readonly { task: NewTask; job: NewJob }[]): Promise<TaskRow[]>
 }
 
 /** Makes executable tasks of jobs whose input has been checked by their schema. */
 export function createExecutables(types: readonly JobType[], queue: TaskQueue): Executables {
   const typeOf = (name: string) => types.find((type) => type.name === name)
 
-  async function createAll(
-    transaction: Transaction,
-    tasks: readonly { task: NewTask; job: NewJob }[],
-  ): Promise<TaskRow[]> {
+  async function createAll(transaction: Transaction, tasks: readonly ExecutableTask[]): Promise<TaskRow[]> {
     const rows = await insertExecutables(
       transaction,
       tasks.map(({ task, job }) => planned(typeOf(job.type)!, task, job)),
@@ -49,10 +44,9 @@ export function createExecutables(types: readonly JobType[], queue: TaskQueue): 
     createAll,
     authorize: authorizeType,
     check: checkInput,
-    async create(transaction, actor, task, job) {
+    allow(actor, job) {
       authorizeType(actor, job.type)
       checkInput(job)
-      return (await createAll(transaction, [{ task, job }]))[0]!
     },
   }
 }

@@ -20,6 +20,7 @@ const table = `
 route                       | anonymous | operator        | bad | user            | admin           | reader          | writer          | admin key
 GET    /tasks               | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
 POST   /tasks               | 401       | 201             | 401 | 201             | 201             | 403             | 201             | 201
+POST   /tasks/batch         | 401       | 200             | 401 | 200             | 200             | 403             | 200             | 200
 GET    /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
 PATCH  /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
 PUT    /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
@@ -106,7 +107,7 @@ const rows = lines.map(([route, ...cells]) => {
 
 /** What a route with a parameter is asked about, in the order of the table. */
 function thingsOf(path: string): string[] {
-  if (/^\/(tasks|webhooks)\//.test(path)) return ['own', 'foreign', "nobody's", 'absent']
+  if (/^\/(tasks|webhooks)\/:/.test(path)) return ['own', 'foreign', "nobody's", 'absent']
   if (path.startsWith('/importers/') || path.startsWith('/currencies/:')) return ['known', 'absent']
   return path.includes(':') ? ['own', 'foreign', 'absent'] : ['']
 }
@@ -114,6 +115,7 @@ function thingsOf(path: string): string[] {
 /** Bodies with which each is done that may be done. */
 const bodies: Record<string, (world: World, caller: Caller) => unknown> = {
   'POST /tasks': () => ({ title: 'New' }),
+  'POST /tasks/batch': () => ({ operations: [{ op: 'create', task: { title: 'New' } }] }),
   'PATCH /tasks/:id': () => ({ title: 'Changed' }),
   'PUT /tasks/:id': () => ({ title: 'Replaced' }),
   'POST /tasks/:id/attachments': () => {

@@ -1,4 +1,3 @@
-import { operator } from '../../src/core/actor.ts'
 import { newTask } from '../../src/features/tasks/index.ts'
 import { startBoss } from '../../src/jobs/boss.ts'
 import { createExecutables, type Executables } from '../../src/jobs/executable-tasks.ts'
@@ -97,9 +96,9 @@ export async function startJobLab(): Promise<JobLab> {
     async create(probe, maxAttempts) {
       const job = { type: 'probe', input: probe, ...(maxAttempts && { max_attempts: maxAttempts }) }
       const made = await database.db.transaction((transaction) =>
-        executables.create(transaction, operator, task, job),
+        executables.createAll(transaction, [{ task, job }]),
       )
-      return made.id
+      return made[0]!.id
     },
     async createMany(count, probe) {
       const tasks = Array.from({ length: count }, () => ({ task, job: { type: 'probe', input: probe } }))

@@ -47,9 +47,10 @@ export function typeOf(schema: Schema, name: (ref: string) => string, input = fa
   if (schema.$ref !== undefined) return name(schema.$ref)
   if ('const' in schema) return literal(schema.const)
   if (schema.enum) return union(schema.enum.map(literal))
-  // An object that also has alternatives says in them what is required.
+  // Alternatives of an object are whole ones, or say only what is required.
   const options = schema.oneOf ?? schema.anyOf
-  if (options && !schema.properties) return union(options.map(recur))
+  const areWhole = options?.every(({ $ref, properties }) => $ref ?? properties)
+  if (options && (areWhole || !schema.properties)) return union(options.map(recur))
   if (schema.allOf) return schema.allOf.map((part) => `(${recur(part)})`).join(' & ')
   if (schema.type === undefined) return schema.properties ? objectType(schema, recur, input) : 'unknown'
   return union(

@@ -28,18 +28,7 @@ export interface Task {
   /** Its place in the manual order, which is that of these keys by their bytes; `sort=position` */
   position: string
   city: string | null
-  /** Of the city, from when the task got it; null: it has no city, nobody knows it, or it is yet to be filled in */
-  weather: {
-    /** °C */
-    temperature: number
-    condition: 'Clear' | 'Partly cloudy' | 'Cloudy' | 'Fog' | 'Haze' | 'Dust' | 'Drizzle' | 'Rain' | 'Snow' | 'Thunderstorm' | 'Squalls' | 'Tornado'
-    /** % */
-    humidity: number
-    /** m/s */
-    wind_speed: number
-    observed_at: string
-    provider: string
-  } | null
+  weather: Record<string, unknown> | null
   user_id: number | null
   /** The importer’s source it came from */
   source: string | null
@@ -110,21 +99,53 @@ export interface ImportJob {
   max_attempts?: number
 }
 
-export interface Analytics {
-  /** Tasks that were created in the period, by what they are now */
-  by_status: Record<string, number>
-  /** The same, by whose they are; `(nobody)` has those of no user */
-  by_user: Record<string, number>
-  /** Days of the period on which a task was created, or became what it is now: done */
-  by_day: Array<{
-    date: string
-    created: number
-    completed: number
+export interface CreateOperation {
+  op: 'create'
+  task: {
+    /** Counted after trimming */
+    title: string
+    description?: string | null
+    /** Also taken, in any letter case: New, In Progress, Completed, Failed */
+    status?: 'todo' | 'in_progress' | 'done' | 'failed'
+    /** The same as status == done */
+    completed?: boolean
+    city?: string | null
+    /** Makes the task an executable one, which a worker runs */
+    job?: NoopJob | HttpJob | ImportJob
+  }
+}
+
+export interface UpdateOperation {
+  op: 'update'
+  id: number
+  /** The version to change; 412 if it is another by now */
+  version?: number
+  /** Absent: left as it is. null: cleared. */
+  task: {
+    /** Counted after trimming */
+    title?: string
+    description?: string | null
+    /** Also taken, in any letter case: New, In Progress, Completed, Failed */
+    status?: 'todo' | 'in_progress' | 'done' | 'failed'
+    /** The same as status == done */
+    completed?: boolean
+    city?: string | null
+  }
+}
+
+export interface DeleteOperation {
+  op: 'delete'
+  id: number
+  /** The version to change; 412 if it is another by now */
+  version?: number
+}
+
+export interface BatchResults {
+  results: Array<{
+    op: 'create' | 'update' | 'delete'
+    id: number
+    task?: Task
   }>
-  /** Tasks that were created in the period */
-  total: number
-  /** Of the tasks that were completed in the period, but for those that were created done */
-  median_seconds_to_done: number | null
 }
 
 export interface TaskRun {
@@ -466,9 +487,7 @@ export interface Routes {
       labels?: string[] | undefined
       city?: string | null | undefined
       /** Makes the task an executable one, which a worker runs */
-      job?: {
-        type: 'noop' | 'http' | 'import'
-      } | undefined
+      job?: NoopJob | HttpJob | ImportJob | undefined
     }
     answer: Task
   }
@@ -544,17 +563,12 @@ export interface Routes {
     }
     answer: Task
   }
-  /** Figures of tasks in a period */
-  'GET /analytics': {
-    query?: {
-      /** The first day */
-      start_date?: string | undefined
-      /** The last day */
-      end_date?: string | undefined
-      /** By whose midnights days begin and end: a time zone of the IANA database */
-      tz?: string | undefined
-    } | undefined
-    answer: Analytics
+  /** Create, change and delete many tasks, all or nothing */
+  'POST /tasks/batch': {
+    body: {
+      operations: Array<CreateOperation | UpdateOperation | DeleteOperation>
+    }
+    answer: BatchResults
   }
   /** Queue the job of a task again */
   'POST /tasks/{id}/retry': {
@@ -986,6 +1000,7 @@ export const keyedRoutes: ReadonlySet<string> = new Set([
   'PUT /tasks/{id}',
   'DELETE /tasks/{id}',
   'POST /tasks/{id}/restore',
+  'POST /tasks/batch',
   'POST /tasks/{id}/retry',
   'POST /tasks/{id}/cancel',
   'POST /tasks/{id}/attachments',

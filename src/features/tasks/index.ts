@@ -1,4 +1,4 @@
-export type { ExecutableTasks } from './executable-tasks.ts'
+export type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
 export {
   parseStatus,
   rowFromSnapshot,
@@ -9,6 +9,8 @@ export {
   type TaskRow,
   taskPresenter,
 } from './task.ts'
+export { createTaskBatches } from './task-batch.ts'
+export { taskBatchRoutes } from './task-batch-routes.ts'
 export { COLUMNS as TASK_COLUMNS } from './task-columns.ts'
 export { taskEventRenderers, taskEventSchemas } from './task-events.ts'
 export type { NewJob, StoredJob } from './task-job.ts'

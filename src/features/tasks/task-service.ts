@@ -1,4 +1,4 @@
-import type { Actor } from '../../core/actor.ts'
+import { type Actor, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, type Transaction, within } from '../../database/database.ts'
@@ -6,7 +6,7 @@ import type { Weather } from '../weather/index.ts'
 import type { ExecutableTasks } from './executable-tasks.ts'
 import type { ListTasks } from './list-schema.ts'
 import type { Status, TaskRow } from './task.ts'
-import { isPending } from './task-job.ts'
+import { isPending, type NewJob } from './task-job.ts'
 import { readList } from './task-list.ts'
 import { placeOf } from './task-place.ts'
 import { listTasks, type TaskPage } from './task-query.ts'
@@ -74,16 +74,18 @@ export function createTaskService(
     return row
   }
 
+  async function createExecutable(actor: Actor, task: NewTask, job: NewJob): Promise<TaskRow> {
+    if (!executables) throw new DomainError('unavailable', 'No jobs are taken here.')
+    executables.allow(actor, job)
+    const rows = await within(db, (transaction) => executables.createAll(transaction, [{ task, job }]))
+    return rows[0]!
+  }
+
   return {
     async create(actor, input, weather = null) {
       authorize(actor, 'task.create')
-      const userId = actor.kind === 'user' ? actor.id : null
-      const { job } = input
-      const task = { ...newTask(input, userId), weather }
-      if (job && !executables) throw new DomainError('unavailable', 'No jobs are taken here.')
-      const row = job
-        ? await within(db, (transaction) => executables!.create(transaction, actor, task, job))
-        : await insertTask(db, task)
+      const task = { ...newTask(input, userIdOf(actor)), weather }
+      const row = input.job ? await createExecutable(actor, task, input.job) : await insertTask(db, task)
       onChange()
       return row
     },

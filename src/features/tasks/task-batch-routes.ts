@@ -1,0 +1,72 @@
+import type {} from '@fastify/swagger'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import type { JSONSchema } from 'json-schema-to-ts'
+import { caller } from '../../core/actor.ts'
+import { problems } from '../../core/problem.ts'
+import { keyed, type Write } from '../../idempotency/index.ts'
+import type { Logger } from '../../logging/logger.ts'
+import type { TaskPresenter } from './task.ts'
+import type { BatchRow, TaskBatches } from './task-batch.ts'
+import { BATCH_BODY_LIMIT, BatchResultsSchema, batchSchema, type Operation } from './task-batch-schemas.ts'
+import type { TaskWeather } from './task-weather.ts'
+
+const doneWords = { create: 'task created', update: 'task updated', delete: 'task deleted' } as const
+
+export function taskBatchRoutes(deps: {
+  write: Write<TaskBatches>
+  present: TaskPresenter
+  log: Logger
+  /** Of `job` in the task of a creation. */
+  jobSchema: JSONSchema
+  /** Is called after a commit by which a job has come, or has to stop. */
+  onJob: () => void
+  weather: TaskWeather
+}): FastifyPluginCallbackJsonSchemaToTs {
+  const { write, present, log, jobSchema, onJob, weather } = deps
+
+  const result = (row: BatchRow, { op }: Operation) => ({
+    op,
+    id: row.id,
+    ...(op !== 'delete' && { task: present(row) }),
+  })
+
+  return (app, _options, done) => {
+    app.post(
+      '/tasks/batch',
+      {
+        bodyLimit: BATCH_BODY_LIMIT,
+        schema: {
+          tags: ['tasks'],
+          summary: 'Create, change and delete many tasks, all or nothing',
+          description:
+            'The operations are done in their order, each as its own request would be; an update is as PATCH. One that fails gives its status to the answer, `errors` say which it was, and nothing is changed.',
+          ...keyed,
+          body: batchSchema(jobSchema),
+          response: { 200: BatchResultsSchema, ...problems(400, 404, 409, 412, 413, 415, 422) },
+        },
+      },
+      (request, reply) =>
+        write(request, reply, async (batches) => {
+          const { operations } = request.body as { operations: Operation[] }
+          const rows = await batches.run(request.actor, operations)
+          return {
+            status: 200,
+            headers: {},
+            body: { results: rows.map((row, i) => result(row, operations[i]!)) },
+            committed: () => {
+              const by = caller(request)
+              for (const [i, { id, changed = true, fields }] of rows.entries()) {
+                const operation = operations[i]!
+                const names = operation.op === 'create' ? Object.keys(operation.task) : fields
+                if (changed) log.info({ ...by, taskId: id, fields: names }, doneWords[operation.op])
+              }
+              if (rows.some(({ job }) => job)) onJob()
+              // What has a city gets its weather later: nobody waits for as many cities.
+              for (const row of rows) weather.written(row)
+            },
+          }
+        }),
+    )
+    done()
+  }
+}
