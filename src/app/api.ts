@@ -11,6 +11,7 @@ import {
   statusLabel,
   taskBatchRoutes,
   taskEventSchemas,
+  taskExportRoutes,
   taskPresenter,
   taskRoutes,
 } from '../features/tasks/index.ts'
@@ -104,6 +105,7 @@ function registerFeatures(app: Routes, parts: Parts): void {
   const ofJobs = jobSchema(parts.jobTypes)
   const { weather } = parts
   app.register(taskRoutes({ tasks, write, present, log, jobSchema: ofJobs, onJob, weather }))
+  app.register(taskExportRoutes({ tasks, present }))
   app.register(taskBatchRoutes({ write: writeBatch, present, log, jobSchema: ofJobs, onJob, weather }))
   app.register(analyticsRoutes({ db, statusLabel: statusLabel(config.STATUS_LABELS) }))
   app.register(jobRoutes({ db, tasks, write: writeJob, present, log, onJob }))

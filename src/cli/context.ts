@@ -6,8 +6,10 @@ import type { Input } from './password.ts'
 export interface ProgramContext {
   environment: () => Environment
   console: Console
-  /** Where passwords come from. */
+  /** Where passwords come from, and files named `-`. */
   input: Input
+  /** Where an export goes that has no file. */
+  output: NodeJS.WritableStream
   /** Aborted when the user asks a long command to end. */
   signal: AbortSignal
   serve: () => Promise<void>

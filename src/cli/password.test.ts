@@ -7,7 +7,7 @@ import { type Input, readNewPassword } from './password.ts'
 function ask(piped: boolean, isTTY = true, signal = new AbortController().signal) {
   const input: PassThrough & Input = Object.assign(new PassThrough(), { isTTY })
   const asked: string[] = []
-  const console = { out: () => {}, err: (line: string) => void asked.push(line) }
+  const console = { out() {}, err: (line: string) => void asked.push(line), progress() {} }
   const answer = readNewPassword('anna', piped, { input, console, signal }).catch((error) => String(error))
   return { input, asked, answer }
 }

@@ -4,9 +4,9 @@ import { configCheck, configDocs, configPrint } from './config.ts'
 import { type ProgramContext, serverToken, TOKEN_HELP } from './context.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { healthCommand } from './health.ts'
-import { importCommand } from './import.ts'
 import { migrateCommand } from './migrate.ts'
 import { addTokenCommands } from './token.ts'
+import { addTransferCommands } from './transfer.ts'
 import { addUserCommands } from './user.ts'
 import { watchCommand } from './watch.ts'
 
@@ -25,6 +25,8 @@ Examples:
   $ taskwire watch                          print every change as it happens
   $ taskwire watch --json | jq .data.task   the same for programs
   $ taskwire import todos                   run an importer now
+  $ taskwire export tasks.csv               write the tasks to a file
+  $ taskwire import tasks.csv               make tasks of a file
   $ taskwire user create anna --admin       make an admin; the password is asked for
   $ taskwire config print                   the settings in force
   $ taskwire doctor                         what is wrong, and what to do
@@ -38,13 +40,7 @@ ${TOKEN_HELP}`,
     .description('bring the database schema up to date')
     .action(() => migrateCommand(environment(), console))
 
-  program
-    .command('import')
-    .description('run an importer now, on the running server or, if there is none, directly')
-    .argument('<importer>', 'its name, such as todos')
-    .option('--url <url>', 'address of the server (default: http://localhost:PORT)')
-    .addHelpText('after', `\nExample:\n  $ taskwire import todos --url http://localhost:8000\n${TOKEN_HELP}`)
-    .action((name: string, options: { url?: string }) => importCommand(name, options, environment(), console))
+  addTransferCommands(program, context)
 
   program
     .command('watch')

@@ -11,6 +11,7 @@ const program = createProgram({
   environment: readEnvironment,
   console: processConsole,
   input: process.stdin,
+  output: process.stdout,
   signal: interrupted.signal,
   serve: async () => {
     const { serve } = await import('../serve.ts')

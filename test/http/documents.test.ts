@@ -75,6 +75,7 @@ describe('the OpenAPI document', () => {
         'GET /tasks',
         'POST /tasks',
         'POST /tasks/batch',
+        'GET /tasks/export',
         'GET /tasks/{id}',
         'PATCH /tasks/{id}',
         'PUT /tasks/{id}',

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import type { Input } from '../../src/cli/password.ts'
 import { createProgram } from '../../src/cli/program.ts'
 
@@ -10,10 +10,12 @@ export function taskwire(
 ) {
   const out: string[] = []
   const err: string[] = []
+  const written: Buffer[] = []
   const program = createProgram({
     environment: () => ({ values, fileNames: [] }),
-    console: { out: (line) => void out.push(line), err: (line) => void err.push(line) },
+    console: { out: (line) => void out.push(line), err: (line) => void err.push(line), progress() {} },
     input,
+    output: new Writable({ write: (chunk, _encoding, done) => done(void written.push(chunk)) }),
     signal,
     serve: async () => void out.push('served'),
   })
@@ -21,7 +23,7 @@ export function taskwire(
     () => '',
     (error: Error) => error.message,
   )
-  return { out, err, done }
+  return { out, err, done, written: () => Buffer.concat(written).toString() }
 }
 
 /** Runs it to its end; `piped` is its standard input. */

@@ -109,6 +109,10 @@ export interface CreateOperation {
     status?: 'todo' | 'in_progress' | 'done' | 'failed'
     /** The same as status == done */
     completed?: boolean
+    priority?: 'none' | 'low' | 'medium' | 'high' | 'urgent'
+    due_at?: string | null
+    /** In this order; of equal ones the first counts */
+    labels?: string[]
     city?: string | null
     /** Makes the task an executable one, which a worker runs */
     job?: NoopJob | HttpJob | ImportJob
@@ -129,7 +133,20 @@ export interface UpdateOperation {
     status?: 'todo' | 'in_progress' | 'done' | 'failed'
     /** The same as status == done */
     completed?: boolean
+    priority?: 'none' | 'low' | 'medium' | 'high' | 'urgent'
+    due_at?: string | null
+    /** In this order; of equal ones the first counts */
+    labels?: string[]
     city?: string | null
+    /** Moves the task in the manual order: one of `before`, `after` and `at` */
+    position?: {
+      /** Directly before this task */
+      before?: number
+      /** Directly after this task */
+      after?: number
+      /** Before or after all others */
+      at?: 'first' | 'last'
+    }
   }
 }
 
@@ -562,6 +579,44 @@ export interface Routes {
       id: number
     }
     answer: Task
+  }
+  /** Export tasks as JSON lines or CSV */
+  'GET /tasks/export': {
+    query?: {
+      /** jsonl, unless Accept asks for text/csv */
+      format?: 'jsonl' | 'csv' | undefined
+      /** Repeat it for more than one */
+      status?: Array<'todo' | 'in_progress' | 'done' | 'failed'> | undefined
+      completed?: boolean | undefined
+      /** Repeat it for more than one */
+      priority?: Array<'none' | 'low' | 'medium' | 'high' | 'urgent'> | undefined
+      user_id?: number | undefined
+      /** The id or the name of a user */
+      user?: string | undefined
+      /** In any letter case */
+      city?: string | undefined
+      /** Where they were imported from */
+      source?: string | undefined
+      /** Repeat it for tasks that have all of several */
+      label?: string[] | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      created_from?: string | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      created_to?: string | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      due_from?: string | undefined
+      /** A day, or a time with its zone; a day as an end is included */
+      due_to?: string | undefined
+      /** Due in the past and not done, or not */
+      overdue?: boolean | undefined
+      /** Words of title and description, Russian and English in any form; the last may be the beginning of one */
+      q?: string | undefined
+      /** Executable tasks, or those of people */
+      has_job?: boolean | undefined
+      /** Repeat it for more than one */
+      job_state?: Array<'queued' | 'running' | 'succeeded' | 'failed'> | undefined
+    } | undefined
+    answer: Blob
   }
   /** Create, change and delete many tasks, all or nothing */
   'POST /tasks/batch': {

@@ -13,9 +13,25 @@ export { createTaskBatches } from './task-batch.ts'
 export { taskBatchRoutes } from './task-batch-routes.ts'
 export { COLUMNS as TASK_COLUMNS } from './task-columns.ts'
 export { taskEventRenderers, taskEventSchemas } from './task-events.ts'
+export { taskExportRoutes } from './task-export-routes.ts'
+export {
+  type FileFormat,
+  fieldOf,
+  fileFormats,
+  type ImportedTask,
+  ImportedTaskSchema,
+  isImported,
+} from './task-file.ts'
 export type { NewJob, StoredJob } from './task-job.ts'
 export { taskRoutes } from './task-routes.ts'
-export { type CreateTask, IdParams, TaskSchema, taskMessageSchema, UNTITLED } from './task-schemas.ts'
+export {
+  type CreateTask,
+  IdParams,
+  TaskSchema,
+  taskExample,
+  taskMessageSchema,
+  UNTITLED,
+} from './task-schemas.ts'
 export { createTaskService, newTask, type TaskService } from './task-service.ts'
 export { findTask, insertTask, lockTask, type NewTask, purgeTrash } from './task-store.ts'
 export { createTaskWeather, type TaskWeather } from './task-weather.ts'

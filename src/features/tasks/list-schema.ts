@@ -13,7 +13,7 @@ const momentField = {
 const text = { type: 'string', maxLength: 200, format: 'plain-text' } as const
 
 /** Which tasks. */
-const filterFields = {
+export const filterFields = {
   status: { type: 'array', items: statusField, ...many },
   completed: { type: 'boolean' },
   priority: { type: 'array', items: priorityField, ...many },

@@ -29,7 +29,7 @@ export async function readList(
 }
 
 /** The filter that the fields of a query describe, within the tasks of the `owner`. */
-async function readFilter(
+export async function readFilter(
   db: Queryable,
   owner: number | undefined,
   fields: TaskFilterFields,

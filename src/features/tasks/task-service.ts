@@ -4,11 +4,12 @@ import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, type Transaction, within } from '../../database/database.ts'
 import type { Weather } from '../weather/index.ts'
 import type { ExecutableTasks } from './executable-tasks.ts'
-import type { ListTasks } from './list-schema.ts'
+import type { ListTasks, TaskFilterFields } from './list-schema.ts'
 import type { Status, TaskRow } from './task.ts'
 import { isPending, type NewJob } from './task-job.ts'
-import { readList } from './task-list.ts'
+import { readFilter, readList } from './task-list.ts'
 import { placeOf } from './task-place.ts'
+import { portions } from './task-portions.ts'
 import { listTasks, type TaskPage } from './task-query.ts'
 import type { CreateTask, Move, PatchTask } from './task-schemas.ts'
 import {
@@ -30,6 +31,8 @@ export interface TaskService {
   create(actor: Actor, input: CreateTask, weather?: Weather | null): Promise<TaskRow>
   get(actor: Actor, id: number): Promise<TaskRow>
   list(actor: Actor, query: ListTasks): Promise<TaskPage>
+  /** All that match, a portion after the other. */
+  portions(actor: Actor, fields: TaskFilterFields): AsyncGenerator<TaskRow[]>
   patch(
     actor: Actor,
     id: number,
@@ -98,6 +101,10 @@ export function createTaskService(
     async list(actor, query) {
       authorize(actor, 'task.read')
       return listTasks(db, await readList(db, ownerScope(actor), query))
+    },
+    async *portions(actor, fields) {
+      authorize(actor, 'task.read')
+      yield* portions(db, await readFilter(db, ownerScope(actor), fields))
     },
     async patch(actor, id, input, versions, weather = null) {
       const { title, description, priority, due_at: dueAt, labels, city, position: move } = input
