@@ -1,9 +1,11 @@
+import { installationId } from '../bus/index.ts'
 import { asyncApiDocument } from '../events/asyncapi.ts'
 import { sseRoutes } from '../events/sse-routes.ts'
 import { registerWebSocketRoutes } from '../events/websocket-routes.ts'
 import { analyticsRoutes } from '../features/analytics/index.ts'
 import { attachmentRoutes } from '../features/attachments/index.ts'
 import { apiTokenRoutes, authRoutes, setupRoutes } from '../features/auth/index.ts'
+import { calendarRoutes, createFeedService, feedRoutes } from '../features/calendar/index.ts'
 import { currencyApi, currencyEventSchemas } from '../features/currencies/index.ts'
 import {
   createTaskBatches,
@@ -107,6 +109,9 @@ function registerFeatures(app: Routes, parts: Parts): void {
   app.register(taskRoutes({ tasks, write, present, log, jobSchema: ofJobs, onJob, weather }))
   app.register(taskExportRoutes({ tasks, present }))
   app.register(taskBatchRoutes({ write: writeBatch, present, log, jobSchema: ofJobs, onJob, weather }))
+  const feeds = createFeedService(db)
+  app.register(calendarRoutes({ db, feeds, site: () => installationId(db) }))
+  app.register(feedRoutes({ feeds, log }))
   app.register(analyticsRoutes({ db, statusLabel: statusLabel(config.STATUS_LABELS) }))
   app.register(jobRoutes({ db, tasks, write: writeJob, present, log, onJob }))
   app.register(attachmentRoutes({ attachments: parts.attachments, log }))

@@ -44,6 +44,22 @@ COMMENT ON COLUMN attachments.task_id IS 'null once it was deleted, or its task 
 COMMENT ON COLUMN attachments.user_id IS 'owner of the task, whose quota it counts against';
 COMMENT ON COLUMN attachments.attached IS 'false while the upload is not committed: nobody sees it';
 
+CREATE TABLE calendar_feeds (
+  id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  user_id integer NOT NULL,
+  name text NOT NULL,
+  token_hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  last_used_at timestamp with time zone,
+  CONSTRAINT calendar_feeds_pkey PRIMARY KEY (id),
+  CONSTRAINT calendar_feeds_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT calendar_feeds_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX calendar_feeds_user_id ON public.calendar_feeds USING btree (user_id);
+CREATE UNIQUE INDEX calendar_feeds_token_hash_key ON public.calendar_feeds USING btree (token_hash);
+COMMENT ON TABLE calendar_feeds IS 'addresses by which calendars read the tasks of a user, and nothing else';
+COMMENT ON COLUMN calendar_feeds.token_hash IS 'SHA-256; the token has 256 random bits, so it needs no salt';
+
 CREATE TABLE currencies (
   id uuid NOT NULL DEFAULT gen_random_uuid(),
   code text NOT NULL,

@@ -27,6 +27,7 @@ export async function registerOpenApi(app: FastifyInstance, webhooks: SentWebhoo
       tags: [
         { name: 'auth', description: 'Register, log in, sessions, API tokens' },
         { name: 'tasks', description: 'Create, read, change and delete tasks' },
+        { name: 'calendar', description: 'Tasks for calendars, and the addresses they read them at' },
         { name: 'currencies', description: 'Exchange rates to the rouble, and their history' },
         { name: 'jobs', description: 'Executable tasks: retry, cancel, runs, the queue' },
         { name: 'attachments', description: 'Files of tasks' },

@@ -20,6 +20,10 @@ const table = `
 route                       | anonymous | operator        | bad | user            | admin           | reader          | writer          | admin key
 GET    /tasks               | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
 POST   /tasks               | 401       | 201             | 401 | 201             | 201             | 403             | 201             | 201
+GET    /tasks.ics           | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
+GET    /calendar-feeds      | 401       | 401             | 401 | 200             | 200             | 200             | 403             | 200
+POST   /calendar-feeds      | 401       | 401             | 401 | 201             | 201             | 403             | 403             | 403
+DELETE /calendar-feeds/:id  | 401       | 401             | 401 | 204 404 404     | 204 404 404     | 403             | 403             | 403
 GET    /tasks/export        | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
 POST   /tasks/batch         | 401       | 200             | 401 | 200             | 200             | 403             | 200             | 200
 GET    /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
@@ -137,6 +141,7 @@ const bodies: Record<string, (world: World, caller: Caller) => unknown> = {
   },
   'POST /auth/password': () => ({ current_password: PASSWORD, new_password: PASSWORD }),
   'POST /auth/tokens': () => ({ name: 'New', scopes: ['read'] }),
+  'POST /calendar-feeds': () => ({ name: 'New' }),
   'POST /auth/setup': ({ setupToken: token }) => ({ token, username: 'mallory', password: PASSWORD }),
 }
 

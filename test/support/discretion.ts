@@ -14,7 +14,8 @@ export async function state({ app }: World): Promise<object> {
   const changes = tables.map(
     (name) => `(SELECT row(count(*), max(xmin::text::bigint))::text FROM ${name}) AS ${name}`,
   )
-  const [row] = await app.database.rows(`SELECT ${changes}, (SELECT count(*) FROM api_tokens) AS api_tokens,
+  const [row] =
+    await app.database.rows(`SELECT ${changes}, (SELECT count(*) FROM api_tokens) AS api_tokens, (SELECT count(*) FROM calendar_feeds) AS calendar_feeds,
     (SELECT count(*) FROM webhook_deliveries) AS webhook_deliveries,
     (SELECT row(count(*), max(id))::text FROM attachments WHERE attached AND task_id IS NOT NULL) AS attachments,
     (SELECT json_agg(row(id, url, types, description, enabled, secret) ORDER BY id) FROM webhooks) AS webhooks`)

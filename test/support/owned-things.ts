@@ -95,6 +95,12 @@ export async function makeThing(app: TestApp, route: string, owner: User | null)
       "INSERT INTO currencies (code, rate, nominal, source, rated_at) VALUES ($1, 1, 1, 'manual', now())",
       [freshCode()],
     )
+  if (route.startsWith('/calendar-feeds/'))
+    return insert('INSERT INTO calendar_feeds (user_id, name, token_hash) VALUES ($1, $2, $3)', [
+      owner!.id,
+      mark(owner),
+      Buffer.from(randomUUID()),
+    ])
   if (route.includes('/sessions/')) return insertSession(app, owner!)
   if (route.includes('/tokens/')) {
     const hash = Buffer.from(randomUUID())

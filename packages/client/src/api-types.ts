@@ -165,6 +165,22 @@ export interface BatchResults {
   }>
 }
 
+export interface NewCalendarFeed {
+  id: number
+  name: string
+  created_at: string
+  last_used_at: string | null
+  /** To give to a calendar; shown only now */
+  url: string
+}
+
+export interface CalendarFeed {
+  id: number
+  name: string
+  created_at: string
+  last_used_at: string | null
+}
+
 export interface TaskRun {
   /** Counts all runs of the task */
   number: number
@@ -624,6 +640,33 @@ export interface Routes {
       operations: Array<CreateOperation | UpdateOperation | DeleteOperation>
     }
     answer: BatchResults
+  }
+  /** Your tasks as a calendar */
+  'GET /tasks.ics': {
+    query?: {
+      /** Of a feed, instead of a bearer token */
+      token?: string | undefined
+    } | undefined
+    answer: string
+  }
+  /** Make an address for a calendar to read your tasks at */
+  'POST /calendar-feeds': {
+    body: {
+      /** What it is for */
+      name: string
+    }
+    answer: NewCalendarFeed
+  }
+  /** List the addresses of your calendars */
+  'GET /calendar-feeds': {
+    answer: CalendarFeed[]
+  }
+  /** Delete the address of a calendar */
+  'DELETE /calendar-feeds/{id}': {
+    path: {
+      id: number
+    }
+    answer: undefined
   }
   /** Queue the job of a task again */
   'POST /tasks/{id}/retry': {

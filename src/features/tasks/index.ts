@@ -23,6 +23,7 @@ export {
   isImported,
 } from './task-file.ts'
 export type { NewJob, StoredJob } from './task-job.ts'
+export { portions } from './task-portions.ts'
 export { taskRoutes } from './task-routes.ts'
 export {
   type CreateTask,

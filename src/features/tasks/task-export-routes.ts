@@ -4,6 +4,7 @@ import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider
 import type { FastifyRequest } from 'fastify'
 import type { JSONSchema } from 'json-schema-to-ts'
 import { authorize } from '../../core/authorization.ts'
+import { begun } from '../../core/begun.ts'
 import { problems } from '../../core/problem.ts'
 import { filterFields, type TaskFilterFields } from './list-schema.ts'
 import type { TaskPresenter } from './task.ts'
@@ -82,11 +83,9 @@ export function taskExportRoutes(deps: {
       },
       async (request, reply) => {
         const format = formatFor(request as ExportRequest)
-        const portions = written(request as ExportRequest, format)
         // Before the headers, which an error must not have.
-        const first = await portions.next()
-        const content = Readable.from(prepended(first, portions))
-        return reply.headers(headersOf(format)).send(content as never)
+        const content = await begun(written(request as ExportRequest, format))
+        return reply.headers(headersOf(format)).send(Readable.from(content) as never)
       },
     )
     app.head(
@@ -113,10 +112,4 @@ function headersOf(format: FileFormat): Record<string, string> {
     'cache-control': 'no-store',
     vary: 'accept',
   }
-}
-
-async function* prepended<T>(first: IteratorResult<T>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
-  if (first.done) return
-  yield first.value
-  yield* rest
 }

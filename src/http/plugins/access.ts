@@ -33,6 +33,9 @@ const open =
 /** Who opens a socket there may say who they are later, in the first message. */
 const sockets = /^\/ws(\/(tasks|currencies))?\/?$/
 
+/** Whose address may have a credential in it, which the route looks at. */
+const feeds = /^\/tasks\.ics\/?$/
+
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Finds out for each request who calls. A token that is not valid is 401, never a fall back to anonymous. */
@@ -54,7 +57,7 @@ export function registerAccess(
     const { authorization } = request.headers
     if (authorization === undefined || isOpen(request)) {
       request.actor = withoutToken
-      if (config.access === 'required' && !isSocket(request) && !isOpen(request)) {
+      if (config.access === 'required' && !isSocket(request) && !isFeed(request) && !isOpen(request)) {
         request.refusal = unauthenticated('A token is needed.')
       }
       return done()
@@ -98,6 +101,10 @@ export function registerRefusals(app: FastifyInstance): void {
 // Whatever token is sent along there, such as an expired one to /auth/refresh, is of no importance.
 function isOpen({ method, url }: FastifyRequest): boolean {
   return method === 'OPTIONS' || open.test(url.split('?', 1)[0]!)
+}
+
+function isFeed({ ws, url }: FastifyRequest): boolean {
+  return !ws && feeds.test(url.split('?', 1)[0]!)
 }
 
 function isSocket({ ws, url }: FastifyRequest): boolean {

@@ -1,0 +1,65 @@
+import { type TaskRow, taskExample } from '../tasks/index.ts'
+import { component, contentLine, text, utc } from './ical.ts'
+
+const REFRESH = 'PT15M'
+
+// CANCELLED is what RFC 5545 has for a to-do that ended without being done.
+const statuses = { todo: 'NEEDS-ACTION', in_progress: 'IN-PROCESS', done: 'COMPLETED', failed: 'CANCELLED' }
+/** 1 is the highest, 5 is medium (section 3.8.1.9). */
+const priorities = { none: undefined, low: '7', medium: '5', high: '3', urgent: '1' }
+
+/** A calendar is its beginning, what `calendarTask` makes of each task, and its end. */
+export const CALENDAR_BEGIN = [
+  'BEGIN:VCALENDAR\r\n',
+  ...(
+    [
+      ['VERSION', '2.0'],
+      ['PRODID', '-//Taskwire//Tasks//EN'],
+      ['CALSCALE', 'GREGORIAN'],
+      ['NAME', 'Taskwire'],
+      ['X-WR-CALNAME', 'Taskwire'],
+      ['REFRESH-INTERVAL;VALUE=DURATION', REFRESH],
+      ['X-PUBLISHED-TTL', REFRESH],
+    ] as const
+  ).map(contentLine),
+].join('')
+export const CALENDAR_END = 'END:VCALENDAR\r\n'
+
+/**
+ * A task as a VTODO and, if it is due at some time, as a VEVENT then too, for calendars that show no to-dos.
+ * `site` makes their names unique in the world.
+ */
+export function calendarTask(task: TaskRow, site: string): string {
+  const { id, title, description, city, labels, due_at: due, created_at: created } = task
+  const changed = utc(task.updated_at ?? created)
+  const priority = priorities[task.priority]
+  const common = [
+    ['DTSTAMP', changed],
+    ['CREATED', utc(created)],
+    ['LAST-MODIFIED', changed],
+    ['SEQUENCE', String(task.version - 1)],
+    ['SUMMARY', text(title)],
+    description ? (['DESCRIPTION', text(description)] as const) : undefined,
+    city ? (['LOCATION', text(city)] as const) : undefined,
+    labels.length > 0 ? (['CATEGORIES', labels.map(text).join(',')] as const) : undefined,
+    priority ? (['PRIORITY', priority] as const) : undefined,
+  ] as const
+  const toDo = component('VTODO', [
+    ['UID', `task-${id}@${site}`],
+    ...common,
+    ['STATUS', statuses[task.status]],
+    task.status === 'done' ? ['PERCENT-COMPLETE', '100'] : undefined,
+    due ? ['DUE', utc(due)] : undefined,
+  ])
+  if (!due) return toDo
+  // Without an end it takes no time; nobody is busy because of it.
+  const event = component('VEVENT', [
+    ['UID', `task-${id}-due@${site}`],
+    ...common,
+    ['DTSTART', utc(due)],
+    ['TRANSP', 'TRANSPARENT'],
+  ])
+  return toDo + event
+}
+
+export const EXAMPLE = CALENDAR_BEGIN + calendarTask(taskExample as TaskRow, 'example') + CALENDAR_END
