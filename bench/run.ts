@@ -24,6 +24,7 @@ const benches: Record<string, URL> = {
   analytics: new URL('./analytics.ts', import.meta.url),
   queries: new URL('./queries.ts', import.meta.url),
   batch: new URL('./batch.ts', import.meta.url),
+  export: new URL('./export.ts', import.meta.url),
 }
 const known = Object.keys(benches)
 

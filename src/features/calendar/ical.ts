@@ -1,7 +1,6 @@
 /** A property of iCalendar (RFC 5545): its name with parameters, and its value as it is written. */
 export type Property = readonly [name: string, value: string]
 
-const encoder = new TextEncoder()
 /** Octets of a line without its break (section 3.1). */
 const LINE_OCTETS = 75
 
@@ -30,21 +29,20 @@ export function utc(time: string): string {
 
 /** Cuts a line where it has 75 octets, never within a character; a blank begins what follows. */
 function folded(line: string): string {
-  // No UTF-16 unit makes more than three octets.
-  if (line.length * 3 <= LINE_OCTETS) return line
-  if (encoder.encode(line).length <= LINE_OCTETS) return line
-  const parts: string[] = []
-  let part = ''
+  if (Buffer.byteLength(line) <= LINE_OCTETS) return line
+  let text = ''
+  let start = 0
   let octets = 0
-  for (const char of line) {
-    const size = encoder.encode(char).length
+  for (let i = 0; i < line.length; ) {
+    const code = line.codePointAt(i)!
+    const size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
     if (octets + size > LINE_OCTETS) {
-      parts.push(part)
-      part = ''
+      text += `${line.slice(start, i)}\r\n `
+      start = i
       octets = 1
     }
-    part += char
     octets += size
+    i += code < 0x10000 ? 1 : 2
   }
-  return [...parts, part].join('\r\n ')
+  return text + line.slice(start)
 }
