@@ -52,6 +52,8 @@ export interface Task {
   version: number
   created_at: string
   updated_at: string | null
+  /** Only of those in the trash, where they are listed */
+  deleted_at?: string
 }
 
 export interface NoopInput {
@@ -499,6 +501,8 @@ export interface Routes {
       has_job?: boolean | undefined
       /** Repeat it for more than one */
       job_state?: Array<'queued' | 'running' | 'succeeded' | 'failed'> | undefined
+      /** Those in the trash instead, each with `deleted_at`; without `sort` the one that was deleted last first */
+      trash?: boolean | undefined
       /** Columns separated by commas, `-` before one for descending: id, created_at, title, status, updated_at, priority, due_at, position. When absent: id; with `q` the best match first */
       sort?: string | undefined
     } | undefined

@@ -54,6 +54,11 @@ export const ListTasksSchema = {
         'Instead of `skip`: pages that stay right while tasks come and go. Empty for the first one; `Link` has the others.',
     },
     ...filterFields,
+    trash: {
+      type: 'boolean',
+      description:
+        'Those in the trash instead, each with `deleted_at`; without `sort` the one that was deleted last first',
+    },
     sort: {
       type: 'string',
       maxLength: 200,

@@ -24,13 +24,15 @@ export interface TaskFilter {
   jobStates?: JobState[] | undefined
   /** Words of the title and the description. */
   search?: string | undefined
+  /** Those in the trash, instead of the others. */
+  trash?: true | undefined
 }
 
-/** The condition, on the table `t`, of the tasks of a filter that are not in the trash. */
+/** The condition, on the table `t`, of the tasks of a filter. */
 export function conditionOf(filter: TaskFilter): Sql {
   const { priorities, city, source, labels, created, due, overdue, hasJob, jobStates, search } = filter
   const conditions = [
-    sql`t.deleted_at IS NULL`,
+    filter.trash ? sql`t.deleted_at IS NOT NULL` : sql`t.deleted_at IS NULL`,
     ...filter.users.map((user) => sql`t.user_id = ${user}`),
     statusIn(filter),
     priorities ? sql`t.priority = ANY (${priorities}::task_priority[])` : empty,

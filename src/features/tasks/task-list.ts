@@ -6,7 +6,7 @@ import type { ListTasks, TaskFilterFields } from './list-schema.ts'
 import { readCursor } from './task-cursor.ts'
 import type { TaskFilter } from './task-filter.ts'
 import type { TaskQuery } from './task-query.ts'
-import { byRank, newestFirst, parseSort, type SortKey } from './task-sort.ts'
+import { byRank, lastDeletedFirst, newestFirst, parseSort, type SortKey } from './task-sort.ts'
 
 /** Of whom there are no tasks. */
 const NOBODY = 0
@@ -49,6 +49,7 @@ export async function readFilter(
     hasJob: fields.has_job,
     jobStates: fields.job_state,
     search: fields.q,
+    trash: fields.trash || undefined,
   }
 }
 
@@ -64,7 +65,8 @@ function period(from: string | undefined, to: string | undefined, prefix: string
 }
 
 /** undefined where it is for the search to say. */
-function defaultSort({ search }: TaskFilter): SortKey[] | undefined {
+function defaultSort({ search, trash }: TaskFilter): SortKey[] | undefined {
+  if (trash) return lastDeletedFirst
   return search === undefined ? parseSort('id') : undefined
 }
 

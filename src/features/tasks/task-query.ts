@@ -29,14 +29,17 @@ export interface TaskQuery {
 /** Where another page of a list begins, as its parameters say it. */
 export type PageStart = { skip: number } | { cursor: string }
 
+/** When it was deleted is told of those in the trash. */
+export type ListedTask = TaskRow & { deleted_at?: string }
+
 export interface TaskPage {
-  rows: TaskRow[]
+  rows: ListedTask[]
   total: Total
   next: PageStart | undefined
   previous: PageStart | undefined
 }
 
-type Row = TaskRow & { rank?: number; total?: number }
+type Row = ListedTask & { rank?: number; total?: number }
 
 /** One page and the number of all matches: in one statement, unless more of both has to be known first. */
 export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPage> {
@@ -94,14 +97,17 @@ function page({ filter, start, limit, sort: order }: TaskQuery & { sort: SortKey
   const conditions = [
     conditionOf(filter),
     cursor ? behind(sort, cursor.place, search) : empty,
-    filter.created && first!.column === 'id' ? idsOfPeriod(filter.created, first!.descending) : empty,
+    filter.created && !filter.trash && first!.column === 'id'
+      ? idsOfPeriod(filter.created, first!.descending)
+      : empty,
   ]
   const where = join(
     conditions.filter((condition) => condition !== empty),
     ' AND ',
   )
   const rank = first!.column === 'rank' ? sql`, ${rankOf(search!)} AS rank` : empty
-  return sql`SELECT ${raw(COLUMNS)}${rank}${counted ? sql`, ${boundedCount(filter)} AS total` : empty}
+  const deleted = filter.trash ? sql`, t.deleted_at` : empty
+  return sql`SELECT ${raw(COLUMNS)}${deleted}${rank}${counted ? sql`, ${boundedCount(filter)} AS total` : empty}
     FROM tasks t WHERE ${where} ORDER BY ${orderBy(sort, search)}
     LIMIT ${limit + 1} OFFSET ${'skip' in start ? start.skip : 0}`
 }

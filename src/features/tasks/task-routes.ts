@@ -10,6 +10,7 @@ import type { Logger } from '../../logging/logger.ts'
 import { ListTasksSchema } from './list-schema.ts'
 import type { TaskPresenter } from './task.ts'
 import { pageLinks } from './task-links.ts'
+import type { ListedTask } from './task-query.ts'
 import {
   createTaskSchema,
   IdParams,
@@ -49,6 +50,8 @@ export function taskRoutes(deps: {
       },
     }),
   })
+  const shown = (row: ListedTask) =>
+    row.deleted_at === undefined ? present(row) : { ...present(row), deleted_at: row.deleted_at }
   return (app, _options, done) => {
     app.addHook('onRoute', (route) => {
       route.schema = { tags: ['tasks'], ...route.schema }
@@ -72,7 +75,7 @@ export function taskRoutes(deps: {
           .header('x-total-count', count)
           .header('x-total-count-exact', String(exact))
           .header('link', pageLinks(request.url, page, request.query.limit))
-        return page.rows.map(present)
+        return page.rows.map(shown)
       },
     )
 

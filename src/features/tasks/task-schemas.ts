@@ -153,6 +153,7 @@ export const TaskSchema: JSONSchema = {
     version: { type: 'integer', minimum: 1, description: 'Grows with each change; the ETag' },
     created_at: { type: 'string', ...time },
     updated_at: { type: ['string', 'null'], ...time },
+    deleted_at: { type: 'string', ...time, description: 'Only of those in the trash, where they are listed' },
   },
   title: 'Task',
   examples: [taskExample],

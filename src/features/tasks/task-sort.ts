@@ -22,12 +22,14 @@ const columns = {
   priority: { is: (value) => priorities.some((priority) => priority === value) },
   due_at: { is: isTime, nullable: true },
   position: { is: isText },
+  /** Of those in the trash; not for clients to name, since the others have none. */
+  deleted_at: { is: isTime },
   /** How well a task matches what is searched for; not for clients to name. */
   rank: { is: Number.isFinite },
 } satisfies Record<string, Column>
 
 type SortColumn = keyof typeof columns
-const sortable = Object.keys(columns).filter((name) => name !== 'rank') as SortColumn[]
+const sortable = Object.keys(columns).filter((name) => !['deleted_at', 'rank'].includes(name)) as SortColumn[]
 
 export interface SortKey {
   column: SortColumn
@@ -37,6 +39,10 @@ export interface SortKey {
 /** The best match first, of equal ones the newest. */
 export const byRank: SortKey[] = [
   { column: 'rank', descending: true },
+  { column: 'id', descending: true },
+]
+export const lastDeletedFirst: SortKey[] = [
+  { column: 'deleted_at', descending: true },
   { column: 'id', descending: true },
 ]
 export const newestFirst: SortKey[] = [{ column: 'id', descending: true }]
