@@ -28,7 +28,18 @@ export interface Task {
   /** Its place in the manual order, which is that of these keys by their bytes; `sort=position` */
   position: string
   city: string | null
-  weather: Record<string, unknown> | null
+  /** Of the city, from when the task got it; null: it has no city, nobody knows it, or it is yet to be filled in */
+  weather: {
+    /** °C */
+    temperature: number
+    condition: 'Clear' | 'Partly cloudy' | 'Cloudy' | 'Fog' | 'Haze' | 'Dust' | 'Drizzle' | 'Rain' | 'Snow' | 'Thunderstorm' | 'Squalls' | 'Tornado'
+    /** % */
+    humidity: number
+    /** m/s */
+    wind_speed: number
+    observed_at: string
+    provider: string
+  } | null
   user_id: number | null
   /** The importer’s source it came from */
   source: string | null
@@ -181,6 +192,23 @@ export interface CalendarFeed {
   name: string
   created_at: string
   last_used_at: string | null
+}
+
+export interface Analytics {
+  /** Tasks that were created in the period, by what they are now */
+  by_status: Record<string, number>
+  /** The same, by whose they are; `(nobody)` has those of no user */
+  by_user: Record<string, number>
+  /** Days of the period on which a task was created, or became what it is now: done */
+  by_day: Array<{
+    date: string
+    created: number
+    completed: number
+  }>
+  /** Tasks that were created in the period */
+  total: number
+  /** Of the tasks that were completed in the period, but for those that were created done */
+  median_seconds_to_done: number | null
 }
 
 export interface TaskRun {
@@ -671,6 +699,18 @@ export interface Routes {
       id: number
     }
     answer: undefined
+  }
+  /** Figures of tasks in a period */
+  'GET /analytics': {
+    query?: {
+      /** The first day */
+      start_date?: string | undefined
+      /** The last day */
+      end_date?: string | undefined
+      /** By whose midnights days begin and end: a time zone of the IANA database */
+      tz?: string | undefined
+    } | undefined
+    answer: Analytics
   }
   /** Queue the job of a task again */
   'POST /tasks/{id}/retry': {
