@@ -92,7 +92,7 @@ test('migrate: a fresh database, then one that is up to date', async () => {
 })
 
 test('doctor and health: beside a server, without one, and with something wrong', async () => {
-  const settings = { IMPORTS: 'off', PORT: '0' }
+  const settings = { IMPORTS: 'off', WEATHER: 'off', PORT: '0' }
   const statuses = async (more: Record<string, string>) => {
     const { code, out, err } = await finished(['doctor', '--json'], { ...settings, ...more })
     const { findings } = JSON.parse(out.join('\n')) as {

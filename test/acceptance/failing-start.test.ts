@@ -167,6 +167,7 @@ async function worksWithout(server: Server, reason: RegExp): Promise<void> {
 
 async function everywhere(port: () => Promise<number>): Promise<Record<string, string>> {
   return {
+    DATABASE_URL: await emptyDatabase(),
     REDIS_URL: `redis://127.0.0.1:${await port()}`,
     NATS_URL: `nats://127.0.0.1:${await port()}`,
     RABBITMQ_URL: `amqp://127.0.0.1:${await port()}`,
@@ -181,13 +182,14 @@ test('services that refuse connections: a line for each, and the server works', 
 test('services that take connections and say nothing: a line for each, and the server works', async () => {
   const server = await startServer(await everywhere(hangingPort))
   await worksWithout(server, /timeout|ETIMEDOUT|no answer/i)
-})
+}, 60_000)
 
 test('services that do not know the password: a line for each, and the server works', async ({ skip }) => {
   if (!redisUrl || !hasNats || !rabbitUrl) return skip('needs Redis, nats-server and RabbitMQ')
   await using nats = await startNats(['--user', 'me', '--pass', 'right'], { user: 'me', pass: 'right' })
   const as = (url: string) => url.replace('://', '://stranger:geheim@')
   const server = await startServer({
+    DATABASE_URL: await emptyDatabase(),
     REDIS_URL: as(redisUrl),
     NATS_URL: as(nats.url),
     RABBITMQ_URL: as(rabbitUrl),

@@ -9,6 +9,7 @@ import { hasNats, startNats, type TestNats } from '../support/nats.ts'
 import { readQuery } from '../support/promql.ts'
 import { openTestRabbit, rabbitUrl, type TestRabbit } from '../support/rabbitmq.ts'
 import { startUpstream } from '../support/upstream.ts'
+import { startWeatherUpstream } from '../support/weather.ts'
 
 const folder = fileURLToPath(new URL('../../deploy/monitoring/', import.meta.url))
 const read = (name: string) => readFileSync(folder + name, 'utf8')
@@ -56,7 +57,9 @@ beforeAll(async () => {
   nats = hasNats ? await startNats() : undefined
   rabbit = rabbitUrl ? await openTestRabbit() : undefined
   await using upstream = await startUpstream()
-  const settings = { TODO_SOURCE_URL: upstream.url, ...(nats && { NATS_URL: nats.url }), ...rabbit?.settings }
+  await using weather = await startWeatherUpstream()
+  const services = { ...(nats && { NATS_URL: nats.url }), ...rabbit?.settings }
+  const settings = { TODO_SOURCE_URL: upstream.url, ...weather.openMeteo, ...services }
   app = await startTestApp(settings)
   // Something of everything has happened.
   expect((await app.send('POST', '/task-generator/run')).status).toBe(200)

@@ -37,7 +37,7 @@ test('one that is well', async () => {
 })
 
 test.for([
-  ['refuses', freePort, /ECONNREFUSED/, 'start PostgreSQL there, or correct DATABASE_URL'],
+  ['refuses', freePort, /ECONNREFUSED/, 'see that PostgreSQL runs there, or correct DATABASE_URL'],
   ['hangs', hangingPort, /timeout/i, /^see whether PostgreSQL itself listens there/],
 ] as const)('a port that %s', async ([_, port, message, advice]) => {
   const { database } = await examine({ DATABASE_URL: `postgresql://me:geheim@127.0.0.1:${await port()}/x` })

@@ -13,6 +13,7 @@ import { hangingPort } from '../../../test/support/hanging-port.ts'
 import { finished } from '../../../test/support/program.ts'
 import { mountSmallDisk } from '../../../test/support/small-disk.ts'
 import { startUpstream } from '../../../test/support/upstream.ts'
+import { startWeatherUpstream } from '../../../test/support/weather.ts'
 import { ownerCan } from '../../database/embedded-owner.ts'
 import type { Finding } from './finding.ts'
 
@@ -26,7 +27,7 @@ function temporaryFolder(): string {
 
 /** What the doctor finds with these settings, by check, and how it ends. */
 async function examine(settings: Record<string, string>) {
-  const defaults = { PORT: '0', IMPORTS: 'off', SECRET_KEY, DATA_DIR: temporaryFolder() }
+  const defaults = { PORT: '0', IMPORTS: 'off', WEATHER: 'off', SECRET_KEY, DATA_DIR: temporaryFolder() }
   const { error, out, err } = await finished(['doctor', '--json'], { ...defaults, ...settings })
   expect([...out, ...err, error].join('\n')).not.toContain('geheim')
   const { healthy, findings } = JSON.parse(out.join('\n')) as { healthy: boolean; findings: Finding[] }
@@ -53,6 +54,7 @@ test('of a server that runs well everything is ok, in lines that people read', a
     DATA_DIR: app.dataDir,
     PORT: new URL(app.url).port,
     IMPORTS: 'off',
+    WEATHER: 'off',
     SECRET_KEY,
   }
   const found = await examine(settings)
@@ -104,7 +106,7 @@ const canBeNobody =
 test("a DATA_DIR of somebody else's", ({ skip }) => {
   if (!canBeNobody) return skip('to act as another user takes root, and a checkout that user can read')
   const DATA_DIR = temporaryFolder()
-  const env = { DATA_DIR, PORT: '0', IMPORTS: 'off', SECRET_KEY }
+  const env = { DATA_DIR, PORT: '0', IMPORTS: 'off', WEATHER: 'off', SECRET_KEY }
   const { status, stdout } = spawnSync(process.execPath, [program, 'doctor', '--json'], {
     ...nobody,
     env,
@@ -192,7 +194,7 @@ test('sources of imports: each is read as the importer reads it', async () => {
   expect(todos).toMatchObject({ status: 'ok' })
   expect(currencies).toMatchObject({
     status: 'warning',
-    advice: 'start the source there, or correct CBR_URL, or set IMPORTS=off',
+    advice: 'see that the source runs there, or correct CBR_URL, or set IMPORTS=off',
   })
   upstream.answer([{ id: 'no number' }])
   expect((await examine(settings)).todos).toMatchObject({
@@ -201,6 +203,25 @@ test('sources of imports: each is read as the importer reads it', async () => {
   })
   upstream.answer(() => {})
   expect((await examine(settings)).todos!.message).toMatch(/: no answer in 5 s$/)
+})
+
+test('the weather: it is asked for as tasks ask for it', async () => {
+  await using upstream = await startWeatherUpstream()
+  for (const settings of [upstream.openWeather, upstream.openMeteo])
+    expect((await examine(settings)).weather).toMatchObject({ status: 'ok' })
+  upstream.answer((response) => void response.writeHead(401).end('{}'))
+  expect((await examine(upstream.openWeather)).weather).toEqual({
+    check: 'weather',
+    status: 'warning',
+    message: 'OpenWeather does not tell the weather: status 401 instead of 200 or 404',
+    advice: 'correct OPENWEATHER_URL and OPENWEATHER_API_KEY, or set WEATHER=off',
+  })
+  upstream.answer(() => {})
+  expect((await examine(upstream.openMeteo)).weather!.message).toMatch(/: no answer in 5 s$/)
+  const nobody = { WEATHER: 'on', OPEN_METEO_GEOCODING_URL: 'http://127.0.0.1:1/?key=geheim' }
+  expect((await examine(nobody)).weather!.message).toMatch(
+    /^Open-Meteo does not tell the weather: .*ECONNREFUSED/,
+  )
 })
 
 test('it leaves no trace', async () => {

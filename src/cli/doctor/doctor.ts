@@ -9,6 +9,7 @@ import { type Finding, failure, ok, warning } from './finding.ts'
 import { checkPort } from './port.ts'
 import { checkServices } from './services.ts'
 import { checkUpstreams } from './upstreams.ts'
+import { checkWeather } from './weather.ts'
 
 /**
  * `taskwire doctor`: looks at everything that Taskwire needs, prints what it finds, and fails if a check does.
@@ -47,6 +48,7 @@ async function examine(environment: Environment): Promise<Finding[]> {
     checkDatabase(config, Date.now),
     ...checkServices(config),
     ...checkUpstreams(config),
+    checkWeather(config),
   ])
   return found.flat()
 }

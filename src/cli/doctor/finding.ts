@@ -36,7 +36,8 @@ export async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Prom
 }
 
 const advices: [RegExp, (service: string, setting: string) => string][] = [
-  [/ECONNREFUSED/, (service, setting) => `start ${service} there, or correct ${setting}`],
+  [/status 40[13]/, (_, setting) => `correct ${setting}`],
+  [/ECONNREFUSED/, (service, setting) => `see that ${service} runs there, or correct ${setting}`],
   [
     /ENOTFOUND|EAI_AGAIN|cannot be found/,
     (_, setting) => `correct the host in ${setting}, or the DNS of this machine`,
@@ -47,7 +48,7 @@ const advices: [RegExp, (service: string, setting: string) => string][] = [
       `see whether ${service} itself listens there and no firewall is between, or correct ${setting}`,
   ],
   [
-    /password|auth|WRONGPASS|ACCESS.REFUSED|403/i,
+    /password|auth|WRONGPASS|ACCESS.REFUSED/i,
     (_, setting) => `correct the user and the password in ${setting}`,
   ],
 ]

@@ -56,6 +56,7 @@ export async function startSetting(databaseUrl: string, page: string): Promise<S
     CURRENCY_BACKFILL_DAYS: '0',
     RATE_LIMIT_PER_MINUTE: '0',
     IMPORTS: 'off',
+    WEATHER: 'off',
     ...(nats && { NATS_URL: nats.url }),
     ...rabbit?.settings,
   }

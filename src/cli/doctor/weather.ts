@@ -1,0 +1,31 @@
+import type { Config } from '../../config/config.ts'
+import { unlessAborted } from '../../core/abort.ts'
+import { errorText } from '../../core/errors.ts'
+import { openWeatherSource } from '../../features/weather/index.ts'
+import { createMetrics } from '../../metrics/index.ts'
+import { memoryCounter } from '../../rate-limit/index.ts'
+import { adviceFor, type Finding, inTime, ok, warning } from './finding.ts'
+import { silent } from './silent.ts'
+
+/** One that every provider knows. */
+const CITY = 'Moscow'
+
+/** Whether the provider tells the weather, as tasks ask it. Without it everything else works. */
+export async function checkWeather(config: Config): Promise<Finding[]> {
+  using source = openWeatherSource({
+    ...{ config, redis: undefined, counters: memoryCounter },
+    ...{ log: silent, metrics: createMetrics() },
+  })
+  if (!source) return []
+  const [name, setting] = config.OPENWEATHER_API_KEY
+    ? ['OpenWeather', 'OPENWEATHER_URL and OPENWEATHER_API_KEY']
+    : ['Open-Meteo', 'OPEN_METEO_URL and OPEN_METEO_GEOCODING_URL']
+  try {
+    const weather = await inTime((signal) => unlessAborted(source.of(CITY), signal))
+    if (!weather) throw new Error(`it does not know ${CITY}`)
+    return [ok('weather', `${name} tells the weather`)]
+  } catch (error) {
+    const advice = `${adviceFor(error, name, setting)}, or set WEATHER=off`
+    return [warning('weather', `${name} does not tell the weather: ${errorText(error)}`, advice)]
+  }
+}
