@@ -396,6 +396,27 @@ test('a batch waits for who changes its tasks; two on the same tasks, in opposit
   expect(rows).toEqual([{ title: expect.stringMatching(/^[ab]$/), version: 3 }])
 })
 
+test('batches that move tasks, and single moves of the same, are all done at once', async () => {
+  const { body } = await batch(
+    Array.from({ length: 12 }, (_, i) => ({ op: 'create', task: { title: `Moved ${i}` } })),
+  )
+  const ids: number[] = body.results.map(({ id }: { id: number }) => id)
+  const moves = (by: number) =>
+    ids.map((_, i) => {
+      const [id, target] = [ids[(i * by) % 12], ids[(i * by + 5) % 12]]
+      return { op: 'update', id, task: { title: `${by}`, position: { after: target } } }
+    })
+  const answers = await Promise.all([
+    ...[1, 5, 7, 11, 1, 5, 7, 11].map((by) => batch(moves(by))),
+    ...ids.map((id, i) => app.send('PATCH', `/tasks/${id}`, { position: { before: ids[(i + 1) % 12] } })),
+  ])
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+  const [{ deadlocks }] = (await app.database.rows<{ deadlocks: number }>(
+    'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+  )) as [{ deadlocks: number }]
+  expect(deadlocks).toBe(0)
+})
+
 /** An operation on one of four tasks, or a creation. */
 const place = fc.nat(3)
 const fields = fc.record(

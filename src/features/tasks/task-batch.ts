@@ -6,6 +6,7 @@ import type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
 import type { TaskRow } from './task.ts'
 import type { Operation } from './task-batch-schemas.ts'
 import { insertTasks, lockTasks } from './task-batch-store.ts'
+import { lockPlaces } from './task-place.ts'
 import { createTaskService, newTask, type TaskService } from './task-service.ts'
 import type { NewTask, Outcome } from './task-store.ts'
 
@@ -65,6 +66,7 @@ export function createTaskBatches(
       const targets = operations.flatMap((operation) => (operation.op === 'create' ? [] : [operation.id]))
       const rows = await within(db, async (transaction) => {
         const tasks = createTaskService(transaction)
+        if (steps.some(moves)) await lockPlaces(transaction)
         if (targets.length > 0) await lockTasks(transaction, targets, ownerScope(actor))
         const sent: Promise<BatchRow>[] = []
         // They leave without waiting for answers: one connection does them in the order in which they were sent.

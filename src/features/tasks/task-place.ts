@@ -9,6 +9,14 @@ import type { Move } from './task-schemas.ts'
 const MAX_KEY = 1000
 
 /**
+ * Waits for its turn to move tasks. Whoever also locks tasks does this first, so that no two wait for each
+ * other.
+ */
+export async function lockPlaces(transaction: Transaction): Promise<void> {
+  await transaction.query({ text: "SELECT pg_advisory_xact_lock(hashtext('taskwire task positions'))" })
+}
+
+/**
  * The position that a task is moved to; undefined when it is there already. Moves take turns until
  * their transaction ends, so that no two find the same gap.
  */
@@ -18,7 +26,7 @@ export async function placeOf(
   id: number,
   { at, before, after }: Move,
 ): Promise<string | undefined> {
-  await transaction.query({ text: "SELECT pg_advisory_xact_lock(hashtext('taskwire task positions'))" })
+  await lockPlaces(transaction)
   if (at !== undefined) return outerPlace(transaction, at)
   const side = before === undefined ? 'after' : 'before'
   const wrong = (message: string) => validationError([{ path: `body.position.${side}`, message }])
