@@ -64,6 +64,26 @@ describe('with OpenWeather', () => {
     expect(await due()).toEqual([])
   })
 
+  test('what a batch gives a city gets it soon after, and as one request for each city', async () => {
+    const [one, other] = [newCity(), newCity()]
+    const { id } = (await post({ title: 'x' })).body
+    const { body } = await app.send('POST', '/tasks/batch', {
+      operations: [
+        { op: 'create', task: { title: 'x', city: one } },
+        { op: 'create', task: { title: 'x', city: one, job: { type: 'noop' } } },
+        { op: 'create', task: { title: 'x', city: other } },
+        { op: 'update', id, task: { city: other } },
+      ],
+    })
+    const ids: number[] = body.results.map((result: { id: number }) => result.id)
+    const tasks = await Promise.all(ids.map(filled))
+    expect(tasks.map(({ weather }) => weather)).toEqual(
+      [one, one, other, other].map((city) => weatherOf(city)),
+    )
+    expect(await due()).toEqual([])
+    expect(upstream.asked).toHaveLength(2)
+  })
+
   test('so has an executable one', async () => {
     const city = newCity()
     const { body } = await post({ title: 'x', city, job: { type: 'noop' } })
