@@ -46,6 +46,7 @@ async function benchSize(count: number, target: number): Promise<void> {
   const token = await registeredToken(server)
   const rows: string[][] = []
   for (const { title, paths, own } of cases(count)) {
+    await checkFull(server, paths, own ? token : undefined)
     const { p50, p95, rate } = await measure(server, paths, own ? token : undefined)
     rows.push([title, ms(p50), ms(p95), whole(rate), `${target}`, verdict(p95 / 1000 <= target)])
   }
@@ -123,6 +124,14 @@ async function measure(server: Running, paths: string[], token?: string) {
     p95: median(rounds.map(({ p95 }) => p95!)),
     rate: median(rounds.map(({ requests, seconds }) => requests / seconds)),
   }
+}
+
+/** Else it would be the latency of empty pages. */
+async function checkFull({ url }: Running, paths: string[], token?: string): Promise<void> {
+  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+  const answers = await Promise.all(paths.map(async (path) => (await fetch(url + path, { headers })).text()))
+  const empty = answers.filter((answer) => answer === '[]').length
+  if (empty > paths.length / 2) throw new Error(`${empty} of ${paths.length} find nothing: ${paths[0]}`)
 }
 
 /** The path of a page behind nine tenths of all tasks. */

@@ -18,8 +18,8 @@ const USERS = 1000
 
 /**
  * Fills `tasks` with `count` tasks of 1,000 users over two years, the same each time: some 5 words of
- * title and, of most, 12 of description, frequent ones and rare ones as in real text; every hundredth
- * in the trash.
+ * title and, of most, 12 of description, frequent ones and rare ones as in real text; one of
+ * 97 is in the trash, of every user some.
  */
 export async function fillTasks(url: string, count: number): Promise<void> {
   const indexes = await run<{ name: string; definition: string }>(
@@ -50,11 +50,11 @@ export async function fillTasks(url: string, count: number): Promise<void> {
        CASE WHEN a < 0.45 THEN 'todo' WHEN a < 0.55 THEN 'in_progress' WHEN a < 0.995 THEN 'done' ELSE 'failed' END,
        CASE WHEN b < 0.3 THEN 'City ' || i * 7 % 20 END, 1 + i * 7919::bigint % ${USERS},
        (ARRAY['none', 'none', 'none', 'low', 'medium', 'medium', 'high', 'urgent'])[1 + i % 8]::task_priority,
-       CASE WHEN c < 0.4 THEN timestamptz '2025-01-01Z' + b * interval '700 days' END,
+       CASE WHEN c < 0.4 THEN timestamptz '2024-01-01Z' + b * interval '700 days' END,
        CASE WHEN c > 0.7 THEN ARRAY['label ' || floor(50 * a * b)] ELSE '{}' END,
        timestamptz '2024-01-01Z' + i * (interval '700 days' / ${count}) + a * interval '1 hour',
        CASE WHEN b < 0.6 THEN timestamptz '2024-01-01Z' + c * interval '700 days' END,
-       CASE WHEN i % 100 = 0 THEN now() END
+       CASE WHEN i % 97 = 0 THEN now() END
      FROM (SELECT n AS i, random() AS a, random() AS b, random() AS c FROM generate_series(1, ${count}) n) d
        JOIN (SELECT i - 1 AS t, text AS title FROM texts) t ON t = d.i % 20000
        JOIN (SELECT i - 1 AS s, text AS description FROM texts) s ON s = d.i * 31 % 19997
