@@ -65,6 +65,7 @@ test.each(['/tasks', '/tasks/999', '/nowhere', '/tasks?limit=x'])(
       'retry-after',
       'x-request-id',
       'x-total-count',
+      'x-total-count-exact',
     ])
   },
 )
