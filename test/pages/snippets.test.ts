@@ -7,7 +7,8 @@ import { pages, root } from '../support/pages/pages.ts'
 import { programs } from '../support/pages/programs.ts'
 import { missingTools, type Setting, startSetting } from '../support/pages/setting.ts'
 
-// What a reader copies from a page works, in the order of the page, on a server that has just been started.
+// What a reader copies from a page works, in the order of the page, on a server that has just been started. In
+// Russian it is the same, for which see outline.test.ts.
 
 /** TypeScript of the client's page is compiled and run by the client's own tests. */
 const elsewhere = (page: string, { language }: Block) =>

@@ -36,7 +36,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 async function embedded(): Promise<{ url: string; stop: () => Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'taskwire-test-'))
-  const postgres = await startEmbeddedPostgres({ dataDir, log: quiet })
+  // Servers of several processes are started on it, by two test files at a time.
+  const postgres = await startEmbeddedPostgres({ dataDir, log: quiet, connections: 300 })
   const { host, port, user, password, database } = postgres.connection
   const url = `postgresql://${user}:${encodeURIComponent(password)}@localhost/${database}?host=${encodeURIComponent(host)}&port=${port}`
   const stop = async () => {
