@@ -9,17 +9,21 @@ export interface Total {
   exact: boolean
 }
 
-/** So many are counted one by one: by an index alone, or where each has to be looked up, fewer. */
+/** So many are counted one by one. */
 const BOUND = 10_000
-const LOOKED_UP_BOUND = 1_000
+/**
+ * Fewer, where each has to be looked up, and where no two lists are alike: a number of matches that is asked for
+ * with a new period each time is never remembered, and counting 10,000 costs a millisecond.
+ */
+const LOW_BOUND = 1_000
 /** For so long a list that was longer than its bound is taken to be so still. */
 const REMEMBERED_MS = 10_000
 const REMEMBERED = 1_000
 
 const memories = new WeakMap<Queryable, Map<string, { count: number; until: number }>>()
 
-function boundOf({ search, labels }: TaskFilter): number {
-  return search === undefined && labels === undefined ? BOUND : LOOKED_UP_BOUND
+function boundOf({ search, labels, created, due }: TaskFilter): number {
+  return search || labels || created || due ? LOW_BOUND : BOUND
 }
 
 /** The number of matches, or one more than the bound where there are more. */
