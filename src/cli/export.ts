@@ -31,7 +31,7 @@ export async function exportCommand(
   const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
     for await (const chunk of chunks) {
       bytes += chunk.length
-      console.progress(`${megabytes(bytes)} …`)
+      console.progress(`${sizeOf(bytes)} …`)
       yield chunk
     }
   }
@@ -48,7 +48,7 @@ export async function exportCommand(
     if (file !== '-') await rm(part, { force: true })
     throw new StartupError(`The export is not complete: ${errorText(error)}`)
   }
-  console.err(`${file}: ${megabytes(bytes)}`)
+  console.err(`${file}: ${sizeOf(bytes)}`)
 }
 
 async function ask({ url, token, format, filter }: ExportOptions, signal: AbortSignal): Promise<Response> {
@@ -70,6 +70,6 @@ async function ask({ url, token, format, filter }: ExportOptions, signal: AbortS
   throw new StartupError(printable(detail) + advice)
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`
+function sizeOf(bytes: number): string {
+  return bytes < 100_000 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`
 }

@@ -64,7 +64,7 @@ test.each(['jsonl', 'csv'])(
     }
     const name = fresh(format)
     const exported = await finished(['export', name, '--url', from.url])
-    expect(exported).toEqual({ error: '', out: [], err: [expect.stringMatching(/: [\d.]+ MB$/)] })
+    expect(exported).toEqual({ error: '', out: [], err: [expect.stringMatching(/: (\d+ bytes|[\d.]+ MB)$/)] })
     expect(await importInto(to, name, '--dry-run')).toMatchObject({
       error: '',
       out: [`${name}: 1,200 tasks can be imported`],
@@ -205,6 +205,9 @@ function piped(args: string[], input: string) {
 test('what cannot be read or reached, or is not allowed, is one line', async () => {
   await using app = await startTestApp({ AUTH_MODE: 'required' })
   const name = file('jsonl', lines(1).join(''))
+  expect((await finished(['export', join(folder, 'tasks.pdf'), '--url', app.url])).error).toMatch(
+    /tasks\.pdf says no format; give it by --format jsonl or csv$/,
+  )
   expect((await finished(['import', join(folder, 'absent.csv')])).error).toMatch(
     /absent\.csv cannot be read: .*ENOENT/,
   )

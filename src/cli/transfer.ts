@@ -50,8 +50,7 @@ ${TOKEN_HELP}`,
     .action((name: string, options: ImportOptions) => {
       const format = options.format ?? formatIn(name)
       if (!format && !isFile(name)) return importCommand(name, options, environment(), console)
-      if (!format)
-        throw new StartupError(`${name} says no format; give it by --format ${fileFormats.join(' or ')}`)
+      if (!format) throw formatless(name)
       const token = serverToken(environment())
       return importTasksCommand(name, { ...options, url: urlOf(options.url), token, format }, context)
     })
@@ -69,11 +68,17 @@ ${TOKEN_HELP}`,
     )
     .action(
       (file: string, { url, format, filter }: { url?: string; format?: FileFormat; filter: string }) => {
+        // What is piped on has no name to go by.
+        const chosen = format ?? (file === '-' ? 'jsonl' : formatIn(file))
+        if (!chosen) throw formatless(file)
         const token = serverToken(environment())
-        const options = { url: urlOf(url), token, format: format ?? formatIn(file) ?? 'jsonl', filter }
-        return exportCommand(file, options, context)
+        return exportCommand(file, { url: urlOf(url), token, format: chosen, filter }, context)
       },
     )
+}
+
+function formatless(name: string): StartupError {
+  return new StartupError(`${name} says no format; give it by --format ${fileFormats.join(' or ')}`)
 }
 
 /** No importer has such a name. */
