@@ -1,27 +1,15 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import type { JSONSchema } from 'json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
 import { problems } from '../../core/problem.ts'
-import { keyed, type Write } from '../../idempotency/index.ts'
-import type { Logger } from '../../logging/logger.ts'
-import type { TaskPresenter } from './task.ts'
+import { keyed } from '../../idempotency/index.ts'
 import type { BatchRow, TaskBatches } from './task-batch.ts'
 import { BATCH_BODY_LIMIT, BatchResultsSchema, batchSchema, type Operation } from './task-batch-schemas.ts'
-import type { TaskWeather } from './task-weather.ts'
+import type { TaskWriting } from './task-routes.ts'
 
 const doneWords = { create: 'task created', update: 'task updated', delete: 'task deleted' } as const
 
-export function taskBatchRoutes(deps: {
-  write: Write<TaskBatches>
-  present: TaskPresenter
-  log: Logger
-  /** Of `job` in the task of a creation. */
-  jobSchema: JSONSchema
-  /** Is called after a commit by which a job has come, or has to stop. */
-  onJob: () => void
-  weather: TaskWeather
-}): FastifyPluginCallbackJsonSchemaToTs {
+export function taskBatchRoutes(deps: TaskWriting<TaskBatches>): FastifyPluginCallbackJsonSchemaToTs {
   const { write, present, log, jobSchema, onJob, weather } = deps
 
   const result = (row: BatchRow, { op }: Operation) => ({

@@ -27,17 +27,21 @@ import type { TaskWeather } from './task-weather.ts'
 const found = { 200: TaskSchema }
 const bodyProblems = [400, 413, 415, 422]
 
-export function taskRoutes(deps: {
-  tasks: TaskService
-  write: Write<TaskService>
+/** What routes need that write tasks by a `Service`. */
+export interface TaskWriting<Service> {
+  write: Write<Service>
   present: TaskPresenter
   log: Logger
-  /** Of `job` in the body of a POST. */
+  /** Of `job` in a task that is created. */
   jobSchema: JSONSchema
   /** Is called after a commit by which a job has come, or has to stop. */
   onJob: () => void
   weather: TaskWeather
-}): FastifyPluginCallbackJsonSchemaToTs {
+}
+
+export function taskRoutes(
+  deps: TaskWriting<TaskService> & { tasks: TaskService },
+): FastifyPluginCallbackJsonSchemaToTs {
   const { tasks, write, present, log, jobSchema, onJob, weather } = deps
   const changed = (request: FastifyRequest, row: Outcome, what: string) => ({
     status: 200,
