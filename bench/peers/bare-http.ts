@@ -25,7 +25,7 @@ await Promise.all(clients.map((client) => client.connect()))
 let turn = 0
 
 const COLUMNS =
-  'id, title, description, status, priority, due_at, labels, position, city, weather, user_id, source, version, created_at, updated_at'
+  'id, title, description, status, priority, due_at, labels, position, city, weather, user_id, source, job, version, created_at, updated_at'
 const TOTAL = '(SELECT count(*) FROM tasks WHERE deleted_at IS NULL) AS total'
 const list = (columns: string) =>
   `SELECT ${columns} FROM tasks WHERE deleted_at IS NULL ORDER BY id LIMIT $1 OFFSET $2`
@@ -60,7 +60,7 @@ function present(row: Row) {
     weather: row.weather,
     user_id: row.user_id,
     source: row.source,
-    job: null,
+    job: row.job,
     version: row.version,
     created_at: row.created_at,
     updated_at: row.updated_at,
