@@ -18,6 +18,8 @@ export interface Statement {
   values?: unknown[]
   /** It only reads, and is quick: it may be sent together with others of its kind. */
   quickRead?: true
+  /** Rows are the values in their order: a third of the time for rows that are wide and many. */
+  rowMode?: 'array'
 }
 
 /** Something statements can be run on: the database itself, or a transaction of it. */

@@ -1,7 +1,7 @@
 import sql, { raw } from 'sql-template-tag'
 import type { Queryable } from '../../database/database.ts'
 import type { TaskRow } from './task.ts'
-import { COLUMNS } from './task-columns.ts'
+import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
 import { conditionOf, type TaskFilter } from './task-filter.ts'
 
 /** Some megabytes, if all have the longest descriptions. */
@@ -14,9 +14,10 @@ export async function* portions(db: Queryable, filter: TaskFilter): AsyncGenerat
   for (;;) {
     const { text, values } = sql`SELECT ${raw(COLUMNS)} FROM tasks t
       WHERE ${condition} AND t.id > ${after} ORDER BY t.id LIMIT ${PORTION}`
-    const { rows } = await db.query<TaskRow & object>({ text, values })
-    if (rows.length > 0) yield rows
-    if (rows.length < PORTION) return
-    after = rows.at(-1)!.id
+    const { rows } = await db.query<TaskValues>({ text, values, rowMode: 'array' })
+    const tasks = rows.map(rowOfValues)
+    if (tasks.length > 0) yield tasks
+    if (tasks.length < PORTION) return
+    after = tasks.at(-1)!.id
   }
 }

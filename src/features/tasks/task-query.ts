@@ -1,7 +1,7 @@
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import type { Queryable, Statement } from '../../database/database.ts'
 import type { TaskRow } from './task.ts'
-import { COLUMNS } from './task-columns.ts'
+import { COLUMNS, rowOfValues, type TaskValues, valuesBehind } from './task-columns.ts'
 import { type Cursor, writeCursor } from './task-cursor.ts'
 import { conditionOf, idsOfPeriod, type TaskFilter } from './task-filter.ts'
 import {
@@ -39,7 +39,7 @@ export interface TaskPage {
   previous: PageStart | undefined
 }
 
-type Row = ListedTask & { rank?: number; total?: number }
+type Row = ListedTask & { rank?: number }
 
 /** One page and the number of all matches: in one statement, unless more of both has to be known first. */
 export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPage> {
@@ -51,11 +51,13 @@ export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPa
     total ??= await countTasks(db, filter)
     sort = total.exact ? byRank : newestFirst
   }
-  const { rows: read } = await db.query<Row>(pageStatement({ ...query, sort }, !total))
-  const rows = read.slice(0, limit)
+  const counted = !total
+  const { rows: read } = await db.query<TaskValues>(pageStatement({ ...query, sort }, counted))
+  const extras = extrasOf(filter, sort)
+  const rows = read.slice(0, limit).map((values) => rowOf(values, extras))
+  if (counted && read[0]) total = await totalOf(db, filter, read[0].at(-1) as number)
   const isWhole = cursor === undefined && !('skip' in start && start.skip > 0)
-  if (read[0]?.total !== undefined) total ??= await totalOf(db, filter, read[0].total)
-  else total ??= isWhole ? { count: 0, exact: true } : await countTasks(db, filter)
+  total ??= isWhole ? { count: 0, exact: true } : await countTasks(db, filter)
 
   const more = read.length > limit
   if ('skip' in start) {
@@ -88,6 +90,20 @@ async function countTasks(db: Queryable, filter: TaskFilter): Promise<Total> {
   return totalOf(db, filter, rows[0]!.total)
 }
 
+type Extra = 'deleted_at' | 'rank'
+
+/** What is read of a row besides the columns of every task; the total comes last, if it is asked for. */
+function extrasOf({ trash }: TaskFilter, sort: SortKey[]): Extra[] {
+  return [...(trash ? ['deleted_at' as const] : []), ...(sort[0]!.column === 'rank' ? ['rank' as const] : [])]
+}
+
+function rowOf(values: TaskValues, extras: Extra[]): Row {
+  const row = rowOfValues(values)
+  if (extras.length === 0) return row
+  const behind = valuesBehind(values)
+  return Object.assign(row, Object.fromEntries(extras.map((name, i) => [name, behind[i]])))
+}
+
 // One row more than the page has, which says whether there is a next one.
 function page({ filter, start, limit, sort: order }: TaskQuery & { sort: SortKey[] }, counted: boolean): Sql {
   const cursor = 'cursor' in start ? start.cursor : undefined
@@ -105,9 +121,12 @@ function page({ filter, start, limit, sort: order }: TaskQuery & { sort: SortKey
     conditions.filter((condition) => condition !== empty),
     ' AND ',
   )
-  const rank = first!.column === 'rank' ? sql`, ${rankOf(search!)} AS rank` : empty
-  const deleted = filter.trash ? sql`, t.deleted_at` : empty
-  return sql`SELECT ${raw(COLUMNS)}${deleted}${rank}${counted ? sql`, ${boundedCount(filter)} AS total` : empty}
+  const expressions = [
+    raw(COLUMNS),
+    ...extrasOf(filter, order).map((name) => (name === 'rank' ? rankOf(search!) : raw('t.deleted_at'))),
+    ...(counted ? [boundedCount(filter)] : []),
+  ]
+  return sql`SELECT ${join(expressions)}
     FROM tasks t WHERE ${where} ORDER BY ${orderBy(sort, search)}
     LIMIT ${limit + 1} OFFSET ${'skip' in start ? start.skip : 0}`
 }
@@ -130,9 +149,15 @@ function pageStatement(query: TaskQuery & { sort: SortKey[] }, counted: boolean)
   const { users, ...rest } = filter
   const isFiltered = users.length > 1 || Object.values(rest).some((value) => value !== undefined)
   const isPlain = !isFiltered && 'skip' in start && sort[0]!.column === 'id' && !sort[0]!.descending
-  if (!isPlain) return statement(page(query, counted))
+  if (!isPlain) return { ...statement(page(query, counted)), rowMode: 'array' }
   const name = `task-list${users.length > 0 ? '-own' : ''}${counted ? '' : '-long'}`
   return users.length === 0
-    ? { name, quickRead: true, text: counted ? PLAIN_TEXT : PLAIN_LONG_TEXT, values: [limit + 1, start.skip] }
-    : { name, quickRead: true, ...statement(page(query, counted)) }
+    ? {
+        name,
+        quickRead: true,
+        rowMode: 'array',
+        text: counted ? PLAIN_TEXT : PLAIN_LONG_TEXT,
+        values: [limit + 1, start.skip],
+      }
+    : { name, quickRead: true, rowMode: 'array', ...statement(page(query, counted)) }
 }

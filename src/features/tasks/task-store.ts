@@ -2,7 +2,7 @@ import type { Owned } from '../../core/authorization.ts'
 import type { Queryable, Transaction } from '../../database/database.ts'
 import type { Weather } from '../weather/index.ts'
 import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
-import { COLUMNS } from './task-columns.ts'
+import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
 
 export interface NewTask {
   userId: number | null
@@ -73,13 +73,14 @@ export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow>
 }
 
 export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
-  const { rows } = await db.query<TaskRow & object>({
+  const { rows } = await db.query<TaskValues>({
     name: 'task-find',
     quickRead: true,
+    rowMode: 'array',
     text: `SELECT ${COLUMNS} FROM tasks t WHERE t.id = $1 AND t.deleted_at IS NULL`,
     values: [id],
   })
-  return rows[0]
+  return rows[0] && rowOfValues(rows[0])
 }
 
 /** The owner of a task that is not in the trash; until the transaction ends it neither goes there nor changes. */
