@@ -34,7 +34,7 @@ export {
   UNTITLED,
 } from './task-schemas.ts'
 export { createTaskService, newTask, type TaskService } from './task-service.ts'
-export { findTask, insertTask, lockTask, type NewTask, purgeTrash } from './task-store.ts'
+export { findTask, insertTasks, lockTask, type NewTask, purgeTrash } from './task-store.ts'
 export { createTaskWeather, type TaskWeather } from './task-weather.ts'
 export {
   type DueCity,

@@ -5,10 +5,9 @@ import { type Database, type Transaction, within } from '../../database/database
 import type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
 import type { TaskRow } from './task.ts'
 import type { Operation } from './task-batch-schemas.ts'
-import { insertTasks, lockTasks } from './task-batch-store.ts'
 import { lockPlaces } from './task-place.ts'
 import { createTaskService, newTask, type TaskService } from './task-service.ts'
-import type { NewTask, Outcome } from './task-store.ts'
+import { insertTasks, lockTasks, type NewTask, type Outcome } from './task-store.ts'
 
 /** A row as it stands after its operation; of updates and deletes it says whether, and what, they changed. */
 export type BatchRow = TaskRow & Partial<Pick<Outcome, 'changed' | 'fields'>>

@@ -2,6 +2,7 @@ import { type Actor, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, type Transaction, within } from '../../database/database.ts'
+import { gathered } from '../../database/gather.ts'
 import type { Weather } from '../weather/index.ts'
 import type { ExecutableTasks } from './executable-tasks.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
@@ -15,7 +16,7 @@ import type { CreateTask, Move, PatchTask } from './task-schemas.ts'
 import {
   findTask,
   type Guard,
-  insertTask,
+  insertTasks,
   type NewTask,
   type Outcome,
   restoreTask,
@@ -61,6 +62,10 @@ export function createTaskService(
   onChange: () => void = () => {},
   executables?: ExecutableTasks,
 ): TaskService {
+  const insertAll = (tasks: readonly NewTask[]) => insertTasks(db, tasks)
+  const insert =
+    'inTransaction' in db ? async (task: NewTask) => (await insertAll([task]))[0]! : gathered(insertAll)
+
   /** Makes a change to the task, which leaves alone what the actor may not change. */
   async function change(
     actor: Actor,
@@ -88,7 +93,7 @@ export function createTaskService(
     async create(actor, input, weather = null) {
       authorize(actor, 'task.create')
       const task = { ...newTask(input, userIdOf(actor)), weather }
-      const row = input.job ? await createExecutable(actor, task, input.job) : await insertTask(db, task)
+      const row = input.job ? await createExecutable(actor, task, input.job) : await insert(task)
       onChange()
       return row
     },

@@ -53,23 +53,27 @@ const CHANGED_FIELDS = `array_remove(ARRAY[${CHANGEABLE.map(
 
 // Every statement that changes a task inserts its event too, in one round trip and one transaction.
 
-export async function insertTask(db: Queryable, task: NewTask): Promise<TaskRow> {
+/** Inserts tasks in their order, each with its event. */
+export async function insertTasks(db: Queryable, tasks: readonly NewTask[]): Promise<TaskRow[]> {
   const { rows } = await db.query<{ data: TaskRow }>({
     name: 'task-insert',
-    // The row is read from its event: one column to describe and to convert instead of sixteen.
+    // The rows are read from their events: one column to describe and to convert instead of sixteen.
     text: `
-      WITH t AS (
-        INSERT INTO tasks AS t (title, description, status, city, user_id, priority, due_at, labels, weather)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING ${COLUMNS}
+      WITH given AS (
+        SELECT * FROM json_to_recordset($1::json)
+          AS g (place integer, title text, description text, status text, priority task_priority,
+            "dueAt" timestamptz, labels text[], city text, weather jsonb, "userId" integer)
+      ), t AS (
+        INSERT INTO tasks AS t (title, description, status, priority, due_at, labels, city, weather, user_id)
+        SELECT title, description, status, priority, "dueAt", labels, city, weather, "userId" FROM given ORDER BY place
+        RETURNING ${COLUMNS}
       )
-      INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
+      INSERT INTO events (type, user_id, data)
+      SELECT 'task_created', t.user_id, row_to_json(t) FROM t ORDER BY t.id
       RETURNING data`,
-    values: [
-      ...[task.title, task.description, task.status, task.city, task.userId],
-      ...[task.priority, task.dueAt, task.labels, task.weather ?? null],
-    ],
+    values: [JSON.stringify(tasks.map((task, place) => ({ place, ...task })))],
   })
-  return rowFromSnapshot(rows[0]!.data)
+  return rows.map(({ data }) => rowFromSnapshot(data))
 }
 
 export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
@@ -91,6 +95,23 @@ export async function lockTask(transaction: Transaction, id: number): Promise<Ow
     values: [id],
   })
   return rows[0]
+}
+
+/**
+ * Locks these tasks, in the order of their ids whatever that of the batch, so that two batches on the same tasks
+ * wait for each other and do not deadlock. `owner` as in a Guard.
+ */
+export async function lockTasks(
+  transaction: Transaction,
+  ids: readonly number[],
+  owner: number | undefined,
+): Promise<void> {
+  await transaction.query({
+    name: 'task-lock-all',
+    text: `SELECT FROM tasks WHERE id = ANY ($1) AND deleted_at IS NULL AND ($2::integer IS NULL OR user_id = $2)
+      ORDER BY id FOR UPDATE`,
+    values: [ids, owner ?? null],
+  })
 }
 
 /**

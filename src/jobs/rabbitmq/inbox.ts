@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '../../database/database.ts'
-import { insertTask } from '../../features/tasks/index.ts'
+import { insertTasks } from '../../features/tasks/index.ts'
 import type { Executables } from '../executable-tasks.ts'
 import type { TaskMessage } from './message.ts'
 
@@ -18,7 +18,8 @@ export function takeIn(
     const unknown = await notYetTaken(transaction, messages)
     const jobs = unknown.flatMap(({ task, job }) => (job ? [{ task, job }] : []))
     if (jobs.length > 0) await executables.createAll(transaction, jobs)
-    for (const { task, job } of unknown) if (!job) await insertTask(transaction, task)
+    const others = unknown.flatMap(({ task, job }) => (job ? [] : [task]))
+    if (others.length > 0) await insertTasks(transaction, others)
     return unknown.length
   })
 }
