@@ -69,10 +69,14 @@ const ATTEMPTS = 5
 const BACKOFF_MS = 10
 
 const { builtins } = pg.types
+const TEXT_ARRAY = 1009
+const parseTextArray: (text: string) => unknown = pg.types.getTypeParser(TEXT_ARRAY as never)
 const parsers: Partial<Record<number, (text: string) => unknown>> = {
   [builtins.TIMESTAMPTZ]: isoTimestamp,
   // Counts and event ids stay below 2^53.
   [builtins.INT8]: Number,
+  // Most tasks have no labels, and lists have many tasks.
+  [TEXT_ARRAY]: (text) => (text === '{}' ? [] : parseTextArray(text)),
 }
 
 // Times are read as UTC text. The driver takes a URL's own `options` instead of ours, so ours are put behind them.

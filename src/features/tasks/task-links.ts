@@ -3,15 +3,17 @@ import type { PageStart, TaskPage } from './task-query.ts'
 /** The Link header (RFC 8288) of a page: relations to others of the same list, relative to the server. */
 export function pageLinks(url: string, { next, previous }: TaskPage, limit: number): string {
   const [path, query = ''] = url.split('?')
+  const parameters = new URLSearchParams(query)
+  const first: PageStart = parameters.has('cursor') ? { cursor: '' } : { skip: 0 }
+  for (const name of ['skip', 'cursor', 'limit']) parameters.delete(name)
+  const list = `${path}?${parameters}${parameters.size > 0 ? '&' : ''}`
   const link = (start: PageStart, rel: string) => {
-    const parameters = new URLSearchParams(query)
-    for (const name of ['skip', 'cursor']) parameters.delete(name)
-    for (const [name, value] of Object.entries({ ...start, limit })) parameters.set(name, String(value))
-    return `<${path}?${parameters}>; rel="${rel}"`
+    // Cursors are made of what needs no escapes in a URL.
+    const place = 'skip' in start ? `skip=${start.skip}` : `cursor=${start.cursor}`
+    return `<${list}${place}&limit=${limit}>; rel="${rel}"`
   }
-  const byCursor = new URLSearchParams(query).has('cursor')
   return [
-    link(byCursor ? { cursor: '' } : { skip: 0 }, 'first'),
+    link(first, 'first'),
     ...(previous ? [link(previous, 'prev')] : []),
     ...(next ? [link(next, 'next')] : []),
   ].join(', ')
