@@ -1,5 +1,5 @@
 /** How late is a page of a large list, by each filter, by a search, and far behind the first? */
-import { type Measured, measurePaths } from './lib/load.ts'
+import { chooseLoader, type Measured } from './lib/load.ts'
 import { readOptions, say } from './lib/options.ts'
 import { openPostgres } from './lib/postgres.ts'
 import type { Running } from './lib/process.ts'
@@ -13,6 +13,7 @@ const options = readOptions(
   'Queries: latency of pages of 50 by filters, searches and cursors, 16 connections.',
 )
 const CONNECTIONS = 16
+const loader = chooseLoader(options.load)
 const ROUNDS = options.quick ? 1 : 3
 const SECONDS = options.quick ? 1 : 3
 const SIZES = options.quick
@@ -52,7 +53,7 @@ async function benchSize(count: number, target: number): Promise<void> {
   }
   const head = ['page of 50', 'p50 ms', 'p95 ms', '/s', 'target', 'reached']
   printTable(
-    `${whole(count)} tasks of 1,000 users, ${CONNECTIONS} connections, medians of ${ROUNDS}`,
+    `${whole(count)} tasks of 1,000 users, ${CONNECTIONS} connections, medians of ${ROUNDS}, load by ${loader.name}`,
     head,
     rows,
   )
@@ -113,15 +114,15 @@ function cases(count: number): Case[] {
 }
 
 async function measure(server: Running, paths: string[], token?: string) {
-  await measurePaths(server.port, paths, CONNECTIONS, 0.5, token)
+  await loader.loadPaths(server.port, paths, CONNECTIONS, 1, token)
   const rounds: Measured[] = []
   for (let i = 0; i < ROUNDS; i++)
-    rounds.push(await measurePaths(server.port, paths, CONNECTIONS, SECONDS, token))
+    rounds.push(await loader.loadPaths(server.port, paths, CONNECTIONS, SECONDS, token))
   const failures = rounds.reduce((sum, round) => sum + round.failures, 0)
   if (failures > 0) throw new Error(`${failures} requests failed: ${paths[0]}`)
   return {
     p50: median(rounds.map(({ p50 }) => p50)),
-    p95: median(rounds.map(({ p95 }) => p95!)),
+    p95: median(rounds.map(({ p95 }) => p95)),
     rate: median(rounds.map(({ requests, seconds }) => requests / seconds)),
   }
 }

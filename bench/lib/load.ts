@@ -9,8 +9,7 @@ export interface Measured {
   seconds: number
   /** microseconds */
   p50: number
-  /** Not of wrk. */
-  p95?: number
+  p95: number
   p99: number
   failures: number
 }
@@ -25,20 +24,38 @@ const WRK = 'wrk'
 const socketsScript = fileURLToPath(new URL('../load/http-load.ts', import.meta.url))
 const wrkScript = fileURLToPath(new URL('../load/tasks.lua', import.meta.url))
 
+/** GETs paths of a list at random. */
+export type PathLoader = (
+  port: number,
+  paths: string[],
+  connections: number,
+  seconds: number,
+  token?: string,
+) => Promise<Measured>
+
 /** wrk where it is installed: it takes less CPU than raw sockets in Node, and the cores are shared. */
-export function chooseLoader(name: string | undefined): { name: string; load: Loader } {
+export function chooseLoader(name: string | undefined): {
+  name: string
+  load: Loader
+  loadPaths: PathLoader
+} {
   const hasWrk = spawnSync(WRK, ['-v']).error === undefined
   const chosen = name ?? (hasWrk ? 'wrk' : 'sockets')
-  if (chosen === 'wrk' && hasWrk) return { name: 'wrk', load: wrk }
-  if (chosen === 'sockets') return { name: 'raw sockets', load: sockets }
+  if (chosen === 'wrk' && hasWrk) return { name: 'wrk', load: wrk, loadPaths: wrkPaths }
+  if (chosen === 'sockets') return { name: 'raw sockets', load: sockets, loadPaths: socketPaths }
   throw new Error(chosen === 'wrk' ? 'wrk is not installed' : `there is no load generator ${chosen}`)
 }
 
+const wrkArguments = (port: number, connections: number, seconds: number) => [
+  ...['-t1', `-c${connections}`, `-d${seconds}s`, '-s', wrkScript],
+  ...[`http://127.0.0.1:${port}`, '--'],
+]
+
 const wrk: Loader = (port, workload, seconds, token = '') =>
-  lastLine(WRK, [
-    ...['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '-s', wrkScript],
-    ...[`http://127.0.0.1:${port}`, '--', workload, String(ROWS), token],
-  ])
+  lastLine(WRK, [...wrkArguments(port, CONNECTIONS, seconds), workload, String(ROWS), token])
+
+const wrkPaths: PathLoader = (port, paths, connections, seconds, token = '') =>
+  lastLine(WRK, [...wrkArguments(port, connections, seconds), 'paths', '0', token], paths.join('\n'))
 
 const sockets: Loader = (port, workload, seconds, token = '') =>
   lastLine(node, [
@@ -46,14 +63,7 @@ const sockets: Loader = (port, workload, seconds, token = '') =>
     ...[String(CONNECTIONS), String(seconds), token],
   ])
 
-/** GETs paths of a list at random. */
-export function measurePaths(
-  port: number,
-  paths: string[],
-  connections: number,
-  seconds: number,
-  token = '',
-): Promise<Measured> {
+const socketPaths: PathLoader = (port, paths, connections, seconds, token = '') => {
   const numbers = ['0', String(connections), String(seconds)]
   return lastLine(node, [socketsScript, String(port), 'paths', ...numbers, token], paths.join('\n'))
 }

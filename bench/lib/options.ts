@@ -7,7 +7,7 @@ export interface Options {
   embedded: boolean
   /** Folder for CPU profiles of the server under load. */
   profile: string | undefined
-  /** Load generator of the HTTP bench; undefined: wrk where it is installed. */
+  /** Load generator of HTTP requests; undefined: wrk where it is installed. */
   load: string | undefined
   names: string[]
 }
@@ -17,7 +17,7 @@ const FLAGS = `
   --embedded       on an embedded PostgreSQL of its own instead of DATABASE_URL
                    (default postgresql://postgres@127.0.0.1:5432/postgres)
   --profile DIR    http: write a CPU profile of the server to DIR
-  --load NAME      http: wrk or sockets; without it wrk where it is installed
+  --load NAME      http, logins, queries: wrk or sockets; without it wrk where it is installed
   --help           this text
 `
 
