@@ -60,6 +60,6 @@ export async function fillTasks(url: string, count: number): Promise<void> {
        JOIN (SELECT i - 1 AS s, text AS description FROM texts) s ON s = d.i * 31 % 19997
      ORDER BY i`,
     ...indexes.map(({ definition }) => definition),
-    'VACUUM ANALYZE tasks',
+    'VACUUM ANALYZE tasks, task_labels',
   )
 }

@@ -253,6 +253,13 @@ CREATE INDEX sessions_user_id ON public.sessions USING btree (user_id);
 COMMENT ON TABLE sessions IS 'one row a login: the family of its refresh tokens; in Redis instead when REDIS_URL is set';
 COMMENT ON COLUMN sessions.generation IS 'number of the refresh token that is valid now';
 
+CREATE TABLE task_labels (
+  label text COLLATE "C" NOT NULL,
+  task_id integer NOT NULL,
+  CONSTRAINT task_labels_pkey PRIMARY KEY (label, task_id)
+);
+COMMENT ON TABLE task_labels IS 'an index on tasks.labels, kept by triggers';
+
 CREATE TABLE task_runs (
   task_id integer NOT NULL,
   number integer NOT NULL,
@@ -301,13 +308,12 @@ CREATE TABLE tasks (
   CONSTRAINT tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 100)))
 );
 CREATE INDEX tasks_city ON public.tasks USING btree (lower(city), id) INCLUDE (city) WHERE ((deleted_at IS NULL) AND (city IS NOT NULL));
-CREATE INDEX tasks_created_among ON public.tasks USING btree (((id >> 12)), created_at) WHERE (deleted_at IS NULL);
+CREATE INDEX tasks_created_among ON public.tasks USING btree (((id >> 12)), created_at) INCLUDE (id) WHERE (deleted_at IS NULL);
 CREATE INDEX tasks_created_at ON public.tasks USING btree (created_at, id) WHERE (deleted_at IS NULL);
 CREATE INDEX tasks_deleted_at ON public.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX tasks_done_at ON public.tasks USING btree (done_at) INCLUDE (created_at) WHERE ((done_at IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX tasks_due_at ON public.tasks USING btree (due_at, id) INCLUDE (status) WHERE ((deleted_at IS NULL) AND (due_at IS NOT NULL));
 CREATE INDEX tasks_job_state ON public.tasks USING btree (((job ->> 'state'::text)), id) WHERE (job IS NOT NULL);
-CREATE INDEX tasks_labels ON public.tasks USING gin (labels) WHERE ((deleted_at IS NULL) AND (labels <> '{}'::text[]));
 CREATE INDEX tasks_position ON public.tasks USING btree ("position", id);
 CREATE INDEX tasks_priority ON public.tasks USING btree (priority, id) WHERE ((deleted_at IS NULL) AND (priority <> 'none'::task_priority));
 CREATE INDEX tasks_search ON public.tasks USING gin (search) WITH (gin_pending_list_limit='256') WHERE (deleted_at IS NULL);
@@ -317,8 +323,11 @@ CREATE INDEX tasks_weather_due_at ON public.tasks USING btree (weather_due_at) W
 CREATE UNIQUE INDEX tasks_source_key ON public.tasks USING btree (source, source_key) WHERE (source IS NOT NULL);
 CREATE TRIGGER tasks_city BEFORE UPDATE OF city, weather ON public.tasks FOR EACH ROW WHEN (((new.city IS DISTINCT FROM old.city) OR (new.weather IS DISTINCT FROM old.weather))) EXECUTE FUNCTION tasks_note_weather();
 CREATE TRIGGER tasks_done BEFORE UPDATE OF status ON public.tasks FOR EACH ROW WHEN (((new.status = 'done'::text) <> (old.status = 'done'::text))) EXECUTE FUNCTION tasks_note_done();
+CREATE TRIGGER tasks_labels AFTER UPDATE OF labels, deleted_at ON public.tasks FOR EACH ROW WHEN ((((new.labels IS DISTINCT FROM old.labels) OR (new.deleted_at IS DISTINCT FROM old.deleted_at)) AND ((new.labels <> '{}'::text[]) OR (old.labels <> '{}'::text[])))) EXECUTE FUNCTION tasks_note_labels();
 CREATE TRIGGER tasks_made_done BEFORE INSERT ON public.tasks FOR EACH ROW WHEN ((new.status = 'done'::text)) EXECUTE FUNCTION tasks_note_done();
 CREATE TRIGGER tasks_made_with_city BEFORE INSERT ON public.tasks FOR EACH ROW WHEN ((new.city IS NOT NULL)) EXECUTE FUNCTION tasks_note_weather();
+CREATE TRIGGER tasks_made_with_labels AFTER INSERT ON public.tasks FOR EACH ROW WHEN ((new.labels <> '{}'::text[])) EXECUTE FUNCTION tasks_note_labels();
+CREATE TRIGGER tasks_removed_with_labels AFTER DELETE ON public.tasks FOR EACH ROW WHEN (((old.labels <> '{}'::text[]) AND (old.deleted_at IS NULL))) EXECUTE FUNCTION tasks_note_labels();
 COMMENT ON COLUMN tasks.deleted_at IS 'set while the task is in the trash';
 COMMENT ON COLUMN tasks.job IS 'of an executable task: its job as it is shown, and with it the ticket in the queue and the number of runs; null: a task of people';
 COMMENT ON COLUMN tasks."position" IS 'a fraction in base 36: a task is moved by giving it one between those of its new neighbours';
@@ -413,6 +422,19 @@ BEGIN
   NEW.done_at := CASE WHEN NEW.status <> 'done' THEN NULL
     WHEN TG_OP = 'INSERT' THEN NEW.created_at ELSE clock_timestamp() END;
   RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION tasks_note_labels() AS $$
+DECLARE
+  before text[] := '{}';
+  after text[] := '{}';
+BEGIN
+  IF TG_OP <> 'INSERT' AND OLD.deleted_at IS NULL THEN before := OLD.labels; END IF;
+  IF TG_OP <> 'DELETE' AND NEW.deleted_at IS NULL THEN after := NEW.labels; END IF;
+  DELETE FROM task_labels WHERE label = ANY (before) AND label <> ALL (after) AND task_id = OLD.id;
+  INSERT INTO task_labels SELECT DISTINCT label, NEW.id FROM unnest(after) AS label WHERE label <> ALL (before);
+  RETURN NULL;
 END
 $$;
 

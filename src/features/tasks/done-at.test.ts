@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import { connect, emptyDatabase } from '../../../test/support/empty-database.ts'
+import { databaseBefore } from '../../../test/support/database-before.ts'
 import { operator } from '../../core/actor.ts'
-import { migrationNames } from '../../database/migrate.ts'
 import type { Status } from './task.ts'
 import { createTaskService } from './task-service.ts'
 import { restoreTask, trashTask, updateTask } from './task-store.ts'
@@ -56,18 +53,11 @@ test('one that was made done has been since it was made', async () => {
 })
 
 test('what was done before that was noted is taken for done since its last change', async () => {
-  const client = await connect(await emptyDatabase())
-  const folder = join(import.meta.dirname, '../../database/migrations')
-  const apply = async (names: string[]) => {
-    for (const name of names) await client.query(readFileSync(join(folder, `${name}.sql`), 'utf8'))
-  }
-  const names = migrationNames()
-  const place = names.indexOf('0012-weather-and-done-at')
-  await apply(names.slice(0, place))
+  const { client, upgrade } = await databaseBefore('0012-weather-and-done-at')
   await client.query(`INSERT INTO tasks (title, status, city, created_at, updated_at) VALUES
     ('changed', 'done', NULL, '2025-01-01Z', '2025-01-02Z'), ('made', 'done', 'Omsk', '2025-01-01Z', NULL),
     ('open', 'todo', 'Omsk', '2025-01-01Z', '2025-01-02Z')`)
-  await apply(names.slice(place))
+  await upgrade()
   const { rows } = await client.query(
     'SELECT title, done_at::date::text AS done, weather_due_at AS due FROM tasks ORDER BY id',
   )

@@ -30,7 +30,7 @@ export interface TaskFilter {
 
 /** The condition, on the table `t`, of the tasks of a filter. */
 export function conditionOf(filter: TaskFilter): Sql {
-  const { priorities, city, source, labels, created, due, overdue, hasJob, jobStates, search } = filter
+  const { priorities, city, source, created, due, overdue, hasJob, jobStates, search } = filter
   const conditions = [
     filter.trash ? sql`t.deleted_at IS NOT NULL` : sql`t.deleted_at IS NULL`,
     ...filter.users.map((user) => sql`t.user_id = ${user}`),
@@ -38,8 +38,7 @@ export function conditionOf(filter: TaskFilter): Sql {
     priorities ? sql`t.priority = ANY (${priorities}::task_priority[])` : empty,
     city === undefined ? empty : sql`lower(t.city) = lower(${city})`,
     source === undefined ? empty : sql`t.source = ${source}`,
-    // The index holds the tasks that have labels.
-    labels ? sql`t.labels <> '{}' AND t.labels @> ${labels}` : empty,
+    ...labelled(filter),
     within(sql`t.created_at`, created),
     within(sql`t.due_at`, due),
     overdue === true ? sql`t.due_at < now() AND t.status <> 'done'` : empty,
@@ -52,6 +51,16 @@ export function conditionOf(filter: TaskFilter): Sql {
     conditions.filter((condition) => condition !== empty),
     ' AND ',
   )
+}
+
+/** The tasks, of those that are not in the trash, that have a label: an index on both, in the order of ids. */
+export function tasksLabelled(label: string): Sql {
+  return sql`FROM task_labels WHERE label = ${label}`
+}
+
+function labelled({ labels = [], trash }: TaskFilter): Sql[] {
+  if (trash) return labels.length > 0 ? [sql`t.labels @> ${labels}`] : []
+  return labels.map((label) => sql`t.id IN (SELECT task_id ${tasksLabelled(label)})`)
 }
 
 // One status is asked for by `=`, which an index on it answers in the order of ids.
@@ -72,17 +81,19 @@ function within(column: Sql, period: Period | undefined): Sql {
 }
 
 /**
- * Where, in the order of ids, tasks that were created in a period can begin.
+ * Where, in the order of ids, tasks that were created in a period begin.
  * Ids grow with time almost always, but nothing says that they do, so PostgreSQL would go through all
  * tasks before the period. This finds the first (or last) 4,096 ids among which there is one of it by
- * a look into an index for each, and so holds whatever the ids are.
+ * a look into an index for each, then the first of those, and so holds whatever the ids are.
  */
 export function idsOfPeriod(period: Period, descending: boolean): Sql {
-  const isOf = within(sql`t.created_at`, period)
+  const isOf = sql`t.deleted_at IS NULL AND ${within(sql`t.created_at`, period)}`
   // LIMIT keeps it a look for each; PostgreSQL would make a join of EXISTS, and read the whole period.
-  const buckets = sql`FROM generate_series(0, (SELECT max(id) >> 12 FROM tasks)) AS bucket,
-    LATERAL (SELECT FROM tasks t WHERE t.id >> 12 = bucket AND t.deleted_at IS NULL AND ${isOf} LIMIT 1) AS one`
+  const bucket = (
+    end: Sql,
+  ) => sql`(SELECT ${end} FROM generate_series(0, (SELECT max(id) >> 12 FROM tasks)) AS bucket,
+    LATERAL (SELECT FROM tasks t WHERE t.id >> 12 = bucket AND ${isOf} LIMIT 1) AS one)`
   return descending
-    ? sql`t.id < (SELECT (max(bucket) + 1) << 12 ${buckets})`
-    : sql`t.id >= (SELECT min(bucket) << 12 ${buckets})`
+    ? sql`t.id <= (SELECT max(t.id) FROM tasks t WHERE t.id >> 12 = ${bucket(sql`max(bucket)`)} AND ${isOf})`
+    : sql`t.id >= (SELECT min(t.id) FROM tasks t WHERE t.id >> 12 = ${bucket(sql`min(bucket)`)} AND ${isOf})`
 }

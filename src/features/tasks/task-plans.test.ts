@@ -19,7 +19,7 @@ beforeAll(async () => {
      FROM generate_series(1, $1) n`,
     [COUNT],
   )
-  await database.rows('VACUUM ANALYZE tasks')
+  await database.rows('VACUUM ANALYZE tasks, task_labels')
 })
 afterAll(() => database[Symbol.asyncDispose]())
 
@@ -66,7 +66,8 @@ test.each<[string, Partial<ListTasks>, string[]]>([
   ['not completed', { completed: false, status: ['todo', 'done'] }, ['tasks_status']],
   ['of a rare priority', { priority: ['urgent'] }, ['tasks_priority']],
   ['of a city', { city: 'CITY 8' }, ['tasks_city']],
-  ['with a label', { label: ['label 5'] }, ['tasks_labels']],
+  ['with a label', { label: ['label 5'] }, ['task_labels_pkey', 'tasks_pkey']],
+  ['of a user, with a label', { user_id: 7, label: ['label 5'] }, ['task_labels_pkey']],
   ['due in a week', { due_from: '2025-06-01', due_to: '2025-06-07' }, ['tasks_due_at']],
   ['created on a day', { created_from: '2025-03-01', created_to: '2025-03-01' }, ['tasks_created_at']],
   ['created late', { created_from: '2025-07-25' }, ['tasks_created_among', 'tasks_pkey']],
