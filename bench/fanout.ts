@@ -2,12 +2,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { renderEnvelope } from '../src/events/event-types.ts'
+import { textFrame } from '../src/events/frame.ts'
 import { storedEvent } from './lib/feed.ts'
 import { readOptions } from './lib/options.ts'
 import { openPostgres } from './lib/postgres.ts'
 import { node, pin, type Running, startServer } from './lib/process.ts'
 import { SocketClients } from './lib/socket-clients.ts'
-import { renderers, startSocketServer } from './lib/socket-server.ts'
+import { type PlainSocket, renderers, startSocketServer } from './lib/socket-server.ts'
 import { median, percentile } from './lib/stats.ts'
 import { printTable, verdict, whole } from './lib/table.ts'
 import { startTaskwire } from './lib/taskwire.ts'
@@ -23,12 +24,35 @@ const POSTS = { count: options.quick ? 10 : 200, everyMs: 100, targetMs: 20 }
 const SERVER_CORE = '0'
 const CLIENTS_CORE = '1'
 
-const rates = { alone: [] as number[], together: [] as number[], naive: [] as number[], once: [] as number[] }
+const rates = {
+  alone: [] as number[],
+  together: [] as number[],
+  naive: [] as number[],
+  once: [] as number[],
+  bare: [] as number[],
+}
 for (let i = 0; i < ROUNDS; i++) {
   rates.alone.push(await ownRate(ALONE))
   rates.together.push(await ownRate(TOGETHER))
-  rates.naive.push(await naiveRate((event) => () => JSON.stringify(event)))
-  rates.once.push(await naiveRate((event) => constant(JSON.stringify(event))))
+  rates.naive.push(
+    await plainRate((event) => {
+      const parsed = JSON.parse(event)
+      return ({ socket }) => socket.send(JSON.stringify(parsed))
+    }),
+  )
+  rates.once.push(
+    await plainRate(
+      (event) =>
+        ({ socket }) =>
+          socket.send(event),
+    ),
+  )
+  rates.bare.push(
+    await plainRate((event) => {
+      const frame = textFrame(event)
+      return ({ wire }) => wire.write(frame)
+    }),
+  )
 }
 const row = (what: string, values: number[], target?: number) => [
   what,
@@ -46,6 +70,7 @@ printTable(
     row(`waiting events together, ${TOGETHER.batch} a read`, rates.together, TOGETHER.target),
     row('naive: ws.send(JSON.stringify(event)) for each socket', rates.naive),
     row('naive, JSON.stringify once an event', rates.once),
+    row('bare: one frame, written to each socket, which is the most that Node can do here', rates.bare),
   ],
 )
 
@@ -93,7 +118,7 @@ async function ownRate({ events, batch, ahead }: Amount): Promise<number> {
   return (events * SOCKETS * 1000) / (performance.now() - started)
 }
 
-async function naiveRate(textOf: (event: object) => () => string): Promise<number> {
+async function plainRate(sendOf: (event: string) => (client: PlainSocket) => void): Promise<number> {
   await using server = await startSocketServer()
   await using clients = new SocketClients()
   await clients.connect(server.port, '/plain', SOCKETS)
@@ -104,17 +129,13 @@ async function naiveRate(textOf: (event: object) => () => string): Promise<numbe
     received = frames
   })
   for (let i = 0; i < events; i++) {
-    const text = textOf(JSON.parse(renderEnvelope(storedEvent(100_001 + i), renderers)))
-    for (const socket of server.plain) socket.send(text())
+    const send = sendOf(renderEnvelope(storedEvent(100_001 + i), renderers))
+    for (const client of server.plain) send(client)
     do await turn()
     while (i - received / SOCKETS > ahead)
   }
   await done
   return (events * SOCKETS * 1000) / (performance.now() - started)
-}
-
-function constant(text: string): () => string {
-  return () => text
 }
 
 /** Through the whole server: HTTP, PostgreSQL, relay, sockets. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { pino } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { operator } from '../../src/core/actor.ts'
@@ -18,6 +19,12 @@ export const renderers = {
   ...currencyEventRenderers,
 }
 
+/** A WebSocket, and the connection under it. */
+export interface PlainSocket {
+  socket: WebSocket
+  wire: Duplex
+}
+
 /**
  * The event stream and its sockets in this process, on a feed instead of a database: `/stream` is
  * our delivery, the sockets of `/plain` are given to the caller.
@@ -28,7 +35,7 @@ export async function startSocketServer() {
   feed.onMore = () => stream.wake()
   await stream.start()
   const sockets = new Sockets()
-  const plain = new Set<WebSocket>()
+  const plain = new Set<PlainSocket>()
   const types = new Set(channels.tasks)
   const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false })
   const server = createServer().on('upgrade', async (request, wire, head) => {
@@ -38,7 +45,11 @@ export async function startSocketServer() {
         : undefined
     upgrades.handleUpgrade(request, wire, head, (socket) => {
       if (subscription) sockets.add(socket, wire)(operator, subscription)
-      else plain.add(socket.on('close', () => plain.delete(socket)))
+      else {
+        const client = { socket, wire }
+        plain.add(client)
+        socket.on('close', () => plain.delete(client))
+      }
     })
   })
   server.listen(0, '127.0.0.1')
@@ -53,7 +64,7 @@ export async function startSocketServer() {
     plain,
     async [Symbol.asyncDispose]() {
       await sockets[Symbol.asyncDispose]()
-      for (const socket of plain) socket.terminate()
+      for (const { socket } of plain) socket.terminate()
       await stream[Symbol.asyncDispose]()
       server.close()
     },

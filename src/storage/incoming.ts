@@ -5,6 +5,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { DomainError } from '../core/errors.ts'
+import { buffersPassed } from '../core/garbage.ts'
 import { fullDisk } from './full-disk.ts'
 
 /** A file that came in completely and lies in a folder of this machine; disposing it removes it from there. */
@@ -41,7 +42,9 @@ export async function receive(
       if (size > maxBytes) throw tooLarge(maxBytes)
       if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
       hash.update(chunk)
+      const { length } = chunk
       yield chunk
+      buffersPassed(length)
     }
   }
   try {

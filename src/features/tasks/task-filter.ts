@@ -93,7 +93,10 @@ export function idsOfPeriod(period: Period, descending: boolean): Sql {
     end: Sql,
   ) => sql`(SELECT ${end} FROM generate_series(0, (SELECT max(id) >> 12 FROM tasks)) AS bucket,
     LATERAL (SELECT FROM tasks t WHERE t.id >> 12 = bucket AND ${isOf} LIMIT 1) AS one)`
+  // OFFSET keeps it to that index: by the one on ids alone, PostgreSQL would pass all ids before those.
+  const among = (bucket: Sql) =>
+    sql`(SELECT id FROM tasks t WHERE t.id >> 12 = ${bucket} AND ${isOf} OFFSET 0) AS among`
   return descending
-    ? sql`t.id <= (SELECT max(t.id) FROM tasks t WHERE t.id >> 12 = ${bucket(sql`max(bucket)`)} AND ${isOf})`
-    : sql`t.id >= (SELECT min(t.id) FROM tasks t WHERE t.id >> 12 = ${bucket(sql`min(bucket)`)} AND ${isOf})`
+    ? sql`t.id <= (SELECT max(id) FROM ${among(bucket(sql`max(bucket)`))})`
+    : sql`t.id >= (SELECT min(id) FROM ${among(bucket(sql`min(bucket)`))})`
 }
