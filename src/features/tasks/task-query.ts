@@ -14,7 +14,7 @@ import {
   reversed,
   type SortKey,
 } from './task-sort.ts'
-import { boundedCount, rememberedTotal, type Total, totalOf } from './task-totals.ts'
+import { boundedCount, boundOf, rememberedTotal, type Total, totalOf } from './task-totals.ts'
 
 /** Which tasks, in which order, and which page of them. */
 export interface TaskQuery {
@@ -47,12 +47,18 @@ export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPa
   let total = rememberedTotal(db, filter)
   const cursor = 'cursor' in start ? start.cursor : undefined
   let sort = cursor?.sort ?? query.sort
-  if (!sort) {
-    total ??= await countTasks(db, filter)
-    sort = total.exact ? byRank : newestFirst
+  let read: TaskValues[] = []
+  let counted = false
+  if (!sort && !total) {
+    read = (await db.query<TaskValues>(arrays(rankedPage(query)))).rows
+    counted = read.length > 0
+    if (!counted) total = await countTasks(db, filter)
   }
-  const counted = !total
-  const { rows: read } = await db.query<TaskValues>(pageStatement({ ...query, sort }, counted))
+  sort ??= counted || total?.exact ? byRank : newestFirst
+  if (!counted) {
+    counted = !total
+    read = (await db.query<TaskValues>(pageStatement({ ...query, sort }, counted))).rows
+  }
   const extras = extrasOf(filter, sort)
   const rows = read.slice(0, limit).map((values) => rowOf(values, extras))
   if (counted && read[0]) total = await totalOf(db, filter, read[0].at(-1) as number)
@@ -104,13 +110,26 @@ function rowOf(values: TaskValues, extras: Extra[]): Row {
   return Object.assign(row, Object.fromEntries(extras.map((name, i) => [name, behind[i]])))
 }
 
+/** The page by rank and the number of matches; empty where there are too many of them for that order. */
+function rankedPage(query: TaskQuery): Sql {
+  const total = sql`(SELECT total FROM matches)`
+  const isFew = sql`${total} <= ${boundOf(query.filter)}`
+  return sql`WITH matches AS MATERIALIZED (SELECT ${boundedCount(query.filter)} AS total)
+    ${page({ ...query, sort: byRank }, total, isFew)}`
+}
+
 // One row more than the page has, which says whether there is a next one.
-function page({ filter, start, limit, sort: order }: TaskQuery & { sort: SortKey[] }, counted: boolean): Sql {
+function page(
+  { filter, start, limit, sort: order }: TaskQuery & { sort: SortKey[] },
+  total?: Sql,
+  condition: Sql = empty,
+): Sql {
   const cursor = 'cursor' in start ? start.cursor : undefined
   const { search } = filter
   const sort = cursor?.backwards ? reversed(order) : order
   const [first] = sort
   const conditions = [
+    condition,
     conditionOf(filter),
     cursor ? behind(sort, cursor.place, search) : empty,
     filter.created && !filter.trash && first!.column === 'id'
@@ -124,7 +143,7 @@ function page({ filter, start, limit, sort: order }: TaskQuery & { sort: SortKey
   const expressions = [
     raw(COLUMNS),
     ...extrasOf(filter, order).map((name) => (name === 'rank' ? rankOf(search!) : raw('t.deleted_at'))),
-    ...(counted ? [boundedCount(filter)] : []),
+    ...(total ? [total] : []),
   ]
   return sql`SELECT ${join(expressions)}
     FROM tasks t WHERE ${where} ORDER BY ${orderBy(sort, search)}
@@ -135,8 +154,16 @@ function statement({ text, values }: Sql): Statement {
   return { text, values }
 }
 
+function arrays(text: Sql): Statement {
+  return { ...statement(text), rowMode: 'array' }
+}
+
+function countedPage(query: TaskQuery & { sort: SortKey[] }, counted: boolean): Sql {
+  return page(query, counted ? boundedCount(query.filter) : undefined)
+}
+
 const plainText = (counted: boolean) =>
-  page(
+  countedPage(
     { filter: { users: [] }, sort: [{ column: 'id', descending: false }], start: { skip: 0 }, limit: 100 },
     counted,
   ).text
@@ -149,15 +176,10 @@ function pageStatement(query: TaskQuery & { sort: SortKey[] }, counted: boolean)
   const { users, ...rest } = filter
   const isFiltered = users.length > 1 || Object.values(rest).some((value) => value !== undefined)
   const isPlain = !isFiltered && 'skip' in start && sort[0]!.column === 'id' && !sort[0]!.descending
-  if (!isPlain) return { ...statement(page(query, counted)), rowMode: 'array' }
+  if (!isPlain) return arrays(countedPage(query, counted))
   const name = `task-list${users.length > 0 ? '-own' : ''}${counted ? '' : '-long'}`
-  return users.length === 0
-    ? {
-        name,
-        quickRead: true,
-        rowMode: 'array',
-        text: counted ? PLAIN_TEXT : PLAIN_LONG_TEXT,
-        values: [limit + 1, start.skip],
-      }
-    : { name, quickRead: true, rowMode: 'array', ...statement(page(query, counted)) }
+  const text = counted ? PLAIN_TEXT : PLAIN_LONG_TEXT
+  const plain =
+    users.length === 0 ? { text, values: [limit + 1, start.skip] } : statement(countedPage(query, counted))
+  return { name, quickRead: true, rowMode: 'array', ...plain }
 }

@@ -22,7 +22,8 @@ const REMEMBERED = 1_000
 
 const memories = new WeakMap<Queryable, Map<string, { count: number; until: number }>>()
 
-function boundOf({ search, labels, created, due }: TaskFilter): number {
+/** Up to how many matches are counted, and an exact number is told. */
+export function boundOf({ search, labels, created, due }: TaskFilter): number {
   return search || labels || created || due ? LOW_BOUND : BOUND
 }
 
