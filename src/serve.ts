@@ -2,8 +2,8 @@ import cluster from 'node:cluster'
 import { type Config, loadConfig } from './config/config.ts'
 import { readEnvironment } from './config/env.ts'
 import { errorText, StartupError } from './core/errors.ts'
-import { giveBackWhenIdle } from './idle-memory.ts'
 import { type Log, type Logger, openLog } from './logging/logger.ts'
+import { giveBackWhenIdle } from './memory/idle-memory.ts'
 
 /** A shutdown that takes longer is cut off. */
 const SHUTDOWN_MS = 20_000

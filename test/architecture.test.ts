@@ -71,7 +71,7 @@ const levels: Record<string, number> = {
   'main.ts': 10,
   'warm-up.ts': 10,
   'compile-cache.ts': 0,
-  'idle-memory.ts': 0,
+  memory: 0,
 }
 /** Published by itself, and used here from its source: type stripping does not reach into node_modules. */
 const CLIENT = relative(src, join(client, 'index.ts'))

@@ -5,7 +5,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { DomainError } from '../core/errors.ts'
-import { buffersPassed } from '../core/garbage.ts'
+import { buffersPassed } from '../memory/garbage.ts'
 import { fullDisk } from './full-disk.ts'
 
 /** A file that came in completely and lies in a folder of this machine; disposing it removes it from there. */

@@ -1,5 +1,5 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
-import { collectAll } from './core/garbage.ts'
+import { collectAll } from './garbage.ts'
 
 /** With less work than this the process is idle. */
 const IDLE = 0.02
