@@ -32,7 +32,8 @@ export default defineConfig({
     projects,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // More than a small machine has cores: tests wait for servers, and for time to pass, more than they work.
+    maxWorkers: 3,
     // A machine that does other work too may be late once; what fails twice is wrong.
     retry: process.env.CI ? 1 : 0,
     coverage: {
