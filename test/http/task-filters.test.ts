@@ -16,7 +16,12 @@ beforeAll(async () => {
   for (const body of [
     { title: 'Prepare the report', description: 'Collect monthly data', city: 'Moscow', priority: 'high' },
     { title: 'Подготовить отчёты', description: 'Собрать данные за месяц', labels: ['home', 'work'] },
-    { title: 'Buy milk', due_at: '2025-02-28T20:00:00Z', labels: ['home'] },
+    {
+      title: 'Buy milk',
+      description: 'for 12 guests of 2025',
+      due_at: '2025-02-28T20:00:00Z',
+      labels: ['home'],
+    },
     { title: 'Pay invoice.pdf', description: 'of the report, 5% off', due_at: '2999-12-31T00:00:00Z' },
     { title: 'To be or not to be', status: 'done', due_at: '2025-02-28T21:00:00Z' },
   ])
@@ -70,6 +75,11 @@ test.each<[string, number[]]>([
   ['данных меся', [2]],
   ['pdf', [4]],
   ['5%', [4]],
+  ['12', [3]],
+  ['1', []],
+  ['20', []],
+  ['202', [3]],
+  ['20 milk', []],
   ["anna's", [6]],
   ['to be', [5]],
   ['the', [1, 4]],

@@ -19,7 +19,11 @@ function found(row: TaskRow, text: string): boolean {
   const words = wordsOf(text).map(stem)
   const last = words.pop()
   if (last === undefined) return false
-  return words.every((word) => known.includes(word)) && known.some((word) => word.startsWith(last))
+  const isBeginning = !/^\p{N}{1,2}$/u.test(last)
+  return (
+    words.every((word) => known.includes(word)) &&
+    known.some((word) => word === last || (isBeginning && word.startsWith(last)))
+  )
 }
 
 // Times are instants to the microsecond, written in UTC; those of the tests end in whole milliseconds.

@@ -523,7 +523,7 @@ export interface Routes {
       due_to?: string | undefined
       /** Due in the past and not done, or not */
       overdue?: boolean | undefined
-      /** Words of title and description, Russian and English in any form; the last may be the beginning of one */
+      /** Words of title and description, Russian and English in any form; the last may be the beginning of one, if it is no number of one or two digits */
       q?: string | undefined
       /** Executable tasks, or those of people */
       has_job?: boolean | undefined
@@ -657,7 +657,7 @@ export interface Routes {
       due_to?: string | undefined
       /** Due in the past and not done, or not */
       overdue?: boolean | undefined
-      /** Words of title and description, Russian and English in any form; the last may be the beginning of one */
+      /** Words of title and description, Russian and English in any form; the last may be the beginning of one, if it is no number of one or two digits */
       q?: string | undefined
       /** Executable tasks, or those of people */
       has_job?: boolean | undefined

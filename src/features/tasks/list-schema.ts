@@ -35,7 +35,7 @@ export const filterFields = {
   q: {
     ...text,
     description:
-      'Words of title and description, Russian and English in any form; the last may be the beginning of one',
+      'Words of title and description, Russian and English in any form; the last may be the beginning of one, if it is no number of one or two digits',
     examples: ['report'],
   },
   has_job: { type: 'boolean', description: 'Executable tasks, or those of people' },
