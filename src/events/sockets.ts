@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
+import { WebSocket } from 'ws'
 import { type Actor, isRevoked, type Revocation } from '../core/actor.ts'
 import { room } from './room.ts'
 import type { Subscription } from './stream.ts'
@@ -124,13 +124,15 @@ export class Sockets implements AsyncDisposable {
   // Everybody gets the same bytes: no copy and no framing per socket, and one system call for all
   // the events in them. `ws` writes its own frames (pings, close) whole too, so they do not mix.
   #deliver(client: Client, frames: Buffer): void {
-    if (client.socket.readyState !== client.socket.OPEN) return
-    if (client.wire.writableLength + frames.length > this.#maxUnsentBytes && client.wire.writableLength > 0) {
+    const { socket, wire } = client
+    if (socket.readyState !== WebSocket.OPEN) return
+    const unsent = wire.writableLength
+    if (unsent > 0 && unsent + frames.length > this.#maxUnsentBytes) {
       // It stays among the clients until its connection ends: it may never read the close frame.
       client.subscription?.close()
-      client.socket.close(closeCodes.tooSlow, 'too slow')
+      socket.close(closeCodes.tooSlow, 'too slow')
     } else {
-      client.wire.write(frames)
+      wire.write(frames)
     }
   }
 

@@ -222,11 +222,12 @@ export class EventStream implements AsyncDisposable {
     const groups = this.#members.snapshot()
     for (const frames of portions(events.map((event) => this.#render(event)))) {
       let written = 0
+      const firstId = frames[0]!.id
       for (const { audience, members } of groups) {
         const bytes = joinFor(frames, audience)
         for (const member of members) {
           if (member.gone) continue
-          if (member.skip || !member.sink || member.after >= frames[0]!.id) deliverOneByOne(member, frames)
+          if (member.skip || !member.sink || member.after >= firstId) deliverOneByOne(member, frames)
           else if (bytes.length > 0) member.sink(bytes)
           else continue
           if (++written % FAN_OUT_SLICE === 0) await yieldToOthers()

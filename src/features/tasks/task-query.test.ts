@@ -32,7 +32,16 @@ beforeAll(async () => {
      FROM generate_series(1, $1) n, LATERAL (SELECT CASE WHEN n % 7 < 2 THEN 'elsewhere' END) AS s (source)`,
     [
       COUNT,
-      ['Report', 'reports.pdf', 'REPORTING/now', 'отчёт', 'Отчётами', 'отчета-то', 'склад 12', "budget's (v2)"],
+      [
+        'Report',
+        'reports.pdf',
+        'REPORTING/now',
+        'отчёт',
+        'Отчётами',
+        'отчета-то',
+        'склад 12',
+        "budget's (v2)",
+      ],
     ],
   )
   await database.rows(
