@@ -1,6 +1,6 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { WeatherSchema, weatherExample } from '../weather/index.ts'
-import { priorities, statuses } from './task.ts'
+import { priorities, statuses, type Task } from './task.ts'
 import { jobStates } from './task-job.ts'
 
 const titleField = {
@@ -110,49 +110,34 @@ const JobSchema: JSONSchema = {
   description: 'null: a task of people, which no worker touches',
 }
 
+const taskProperties = {
+  id: { type: 'integer', minimum: 1 },
+  title: { type: 'string' },
+  description: { type: ['string', 'null'] },
+  status: { type: 'string', examples: ['todo'] },
+  completed: completedField,
+  priority: priorityField,
+  due_at: { type: ['string', 'null'], ...time },
+  labels: { type: 'array', items: { type: 'string' } },
+  position: {
+    type: 'string',
+    description: 'Its place in the manual order, which is that of these keys by their bytes; `sort=position`',
+  },
+  city: { type: ['string', 'null'] },
+  weather: WeatherSchema,
+  user_id: { type: ['integer', 'null'] },
+  source: { type: ['string', 'null'], description: 'The importer’s source it came from' },
+  job: JobSchema,
+  version: { type: 'integer', minimum: 1, description: 'Grows with each change; the ETag' },
+  created_at: { type: 'string', ...time },
+  updated_at: { type: ['string', 'null'], ...time },
+} as const satisfies Record<keyof Task, JSONSchema>
+
 export const TaskSchema: JSONSchema = {
   type: 'object',
-  required: [
-    'id',
-    'title',
-    'description',
-    'status',
-    'completed',
-    'priority',
-    'due_at',
-    'labels',
-    'position',
-    'city',
-    'weather',
-    'user_id',
-    'source',
-    'job',
-    'version',
-    'created_at',
-    'updated_at',
-  ],
+  required: Object.keys(taskProperties),
   properties: {
-    id: { type: 'integer', minimum: 1 },
-    title: { type: 'string' },
-    description: { type: ['string', 'null'] },
-    status: { type: 'string', examples: ['todo'] },
-    completed: completedField,
-    priority: priorityField,
-    due_at: { type: ['string', 'null'], ...time },
-    labels: { type: 'array', items: { type: 'string' } },
-    position: {
-      type: 'string',
-      description:
-        'Its place in the manual order, which is that of these keys by their bytes; `sort=position`',
-    },
-    city: { type: ['string', 'null'] },
-    weather: WeatherSchema,
-    user_id: { type: ['integer', 'null'] },
-    source: { type: ['string', 'null'], description: 'The importer’s source it came from' },
-    job: JobSchema,
-    version: { type: 'integer', minimum: 1, description: 'Grows with each change; the ETag' },
-    created_at: { type: 'string', ...time },
-    updated_at: { type: ['string', 'null'], ...time },
+    ...taskProperties,
     deleted_at: { type: 'string', ...time, description: 'Only of those in the trash, where they are listed' },
   },
   title: 'Task',
