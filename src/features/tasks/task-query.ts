@@ -41,50 +41,69 @@ export interface TaskPage {
 
 type Row = ListedTask & { rank?: number }
 
+type SortedQuery = TaskQuery & { sort: SortKey[] }
+
+/** What was read of a page, one row more than it has if there is a next one. */
+interface ReadPage {
+  read: TaskValues[]
+  sort: SortKey[]
+  total: Total
+}
+
 /** One page and the number of all matches: in one statement, unless more of both has to be known first. */
 export async function listTasks(db: Queryable, query: TaskQuery): Promise<TaskPage> {
-  const { filter, start, limit } = query
-  let total = rememberedTotal(db, filter)
-  const cursor = 'cursor' in start ? start.cursor : undefined
-  let sort = cursor?.sort ?? query.sort
-  let read: TaskValues[] = []
-  let counted = false
-  if (!sort && !total) {
-    read = (await db.query<TaskValues>(arrays(rankedPage(query)))).rows
-    counted = read.length > 0
-    if (!counted) total = await countTasks(db, filter)
-  }
-  sort ??= counted || total?.exact ? byRank : newestFirst
-  if (!counted) {
-    counted = !total
-    read = (await db.query<TaskValues>(pageStatement({ ...query, sort }, counted))).rows
-  }
-  const extras = extrasOf(filter, sort)
-  const rows = read.slice(0, limit).map((values) => rowOf(values, extras))
-  if (counted && read[0]) total = await totalOf(db, filter, read[0].at(-1) as number)
-  const isWhole = cursor === undefined && !('skip' in start && start.skip > 0)
-  total ??= isWhole ? { count: 0, exact: true } : await countTasks(db, filter)
+  const { read, sort, total } = await readPage(db, query)
+  const extras = extrasOf(query.filter, sort)
+  const rows = read.slice(0, query.limit).map((values) => rowOf(values, extras))
+  if (cursorOf(query)?.backwards) rows.reverse()
+  return { rows, total, ...pagesBeside({ ...query, sort }, rows, read.length > query.limit) }
+}
 
-  const more = read.length > limit
+async function readPage(db: Queryable, query: TaskQuery): Promise<ReadPage> {
+  const { filter } = query
+  const remembered = rememberedTotal(db, filter)
+  const sort = cursorOf(query)?.sort ?? query.sort
+  if (sort) return readSorted(db, { ...query, sort }, remembered)
+  if (remembered) return readSorted(db, { ...query, sort: newestFirst }, remembered)
+  const { rows } = await db.query<TaskValues>(arrays(rankedPage(query)))
+  if (rows[0]) return { read: rows, sort: byRank, total: await totalOf(db, filter, countIn(rows[0])) }
+  const total = await countTasks(db, filter)
+  return readSorted(db, { ...query, sort: total.exact ? byRank : newestFirst }, total)
+}
+
+async function readSorted(db: Queryable, query: SortedQuery, known: Total | undefined): Promise<ReadPage> {
+  const { filter, sort, start } = query
+  const { rows: read } = await db.query<TaskValues>(pageStatement(query, !known))
+  if (known) return { read, sort, total: known }
+  if (read[0]) return { read, sort, total: await totalOf(db, filter, countIn(read[0])) }
+  const isWhole = 'skip' in start ? start.skip === 0 : !start.cursor
+  return { read, sort, total: isWhole ? { count: 0, exact: true } : await countTasks(db, filter) }
+}
+
+/** Where the pages before and behind this one begin; `more`: there is another in its direction. */
+function pagesBeside(
+  { filter, sort, start, limit }: SortedQuery,
+  rows: Row[],
+  more: boolean,
+): Pick<TaskPage, 'next' | 'previous'> {
   if ('skip' in start) {
     const { skip } = start
     return {
-      rows,
-      total,
       next: more ? { skip: skip + limit } : undefined,
       previous: skip > 0 ? { skip: Math.max(0, skip - limit) } : undefined,
     }
   }
-  const backwards = cursor?.backwards ?? false
-  if (backwards) rows.reverse()
+  const backwards = start.cursor?.backwards ?? false
   const at = (row: Row | undefined, backwards: boolean) =>
     row && { cursor: writeCursor(filter, { sort, place: placeOf(row, sort), backwards }) }
   return {
-    rows,
-    total,
     next: more || backwards ? at(rows.at(-1), false) : undefined,
-    previous: (backwards ? more : cursor) ? at(rows[0], true) : undefined,
+    previous: (backwards ? more : start.cursor) ? at(rows[0], true) : undefined,
   }
+}
+
+function cursorOf({ start }: TaskQuery): Cursor | undefined {
+  return 'cursor' in start ? start.cursor : undefined
 }
 
 function placeOf(row: Row, sort: SortKey[]): Place {
@@ -98,7 +117,12 @@ async function countTasks(db: Queryable, filter: TaskFilter): Promise<Total> {
 
 type Extra = 'deleted_at' | 'rank'
 
-/** What is read of a row besides the columns of every task; the total comes last, if it is asked for. */
+/** The number of matches, which comes last where it is asked for. */
+function countIn(values: TaskValues): number {
+  return values.at(-1) as number
+}
+
+/** What is read of a row besides the columns of every task. */
 function extrasOf({ trash }: TaskFilter, sort: SortKey[]): Extra[] {
   return [...(trash ? ['deleted_at' as const] : []), ...(sort[0]!.column === 'rank' ? ['rank' as const] : [])]
 }
@@ -119,12 +143,9 @@ function rankedPage(query: TaskQuery): Sql {
 }
 
 // One row more than the page has, which says whether there is a next one.
-function page(
-  { filter, start, limit, sort: order }: TaskQuery & { sort: SortKey[] },
-  total?: Sql,
-  condition: Sql = empty,
-): Sql {
-  const cursor = 'cursor' in start ? start.cursor : undefined
+function page(query: SortedQuery, total?: Sql, condition: Sql = empty): Sql {
+  const { filter, start, limit, sort: order } = query
+  const cursor = cursorOf(query)
   const { search } = filter
   const sort = cursor?.backwards ? reversed(order) : order
   const [first] = sort
@@ -158,7 +179,7 @@ function arrays(text: Sql): Statement {
   return { ...statement(text), rowMode: 'array' }
 }
 
-function countedPage(query: TaskQuery & { sort: SortKey[] }, counted: boolean): Sql {
+function countedPage(query: SortedQuery, counted: boolean): Sql {
   return page(query, counted ? boundedCount(query.filter) : undefined)
 }
 
@@ -171,7 +192,7 @@ const PLAIN_TEXT = plainText(true)
 const PLAIN_LONG_TEXT = plainText(false)
 
 // The lists that are asked for most are prepared, and that of everybody's tasks is composed once.
-function pageStatement(query: TaskQuery & { sort: SortKey[] }, counted: boolean): Statement {
+function pageStatement(query: SortedQuery, counted: boolean): Statement {
   const { filter, sort, start, limit } = query
   const { users, ...rest } = filter
   const isFiltered = users.length > 1 || Object.values(rest).some((value) => value !== undefined)
