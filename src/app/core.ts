@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import { type ConnectionOptions, type Database, openDatabase } from '../database/database.ts'
 import { startEmbeddedPostgres } from '../database/embedded.ts'
 import { migrate } from '../database/migrate.ts'
+import type { StoredEvent } from '../events/event-types.ts'
 import { EventStream } from '../events/stream.ts'
 import { currencyEventRenderers } from '../features/currencies/index.ts'
 import { taskEventRenderers, taskPresenter } from '../features/tasks/index.ts'
@@ -25,8 +26,8 @@ export interface Core extends AsyncDisposable {
   stream: EventStream
   importers: Importer[]
   runner: ImportRunner
-  /** Call after a commit that told an event. */
-  changed: () => void
+  /** Call after a commit that told events, with all of them where they are at hand. */
+  changed: (events?: readonly StoredEvent[]) => void
 }
 
 /**
@@ -55,8 +56,8 @@ export async function startCore(
       metrics,
     ),
   )
-  const changed = () => {
-    stream.wake()
+  const changed = (events?: readonly StoredEvent[]) => {
+    stream.wake(events)
     onChange()
   }
   const importers = importersOf(config)

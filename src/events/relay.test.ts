@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
-import { insertEvent, ObservedDatabase, rawClient } from '../../test/support/event-harness.ts'
+import { insertEvent, ObservedDatabase, rawClient, storedEvents } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
 import type { StoredEvent } from './event-types.ts'
@@ -178,6 +178,58 @@ test('an idle look that is under way never swallows what comes after a second ac
   await eventually(() => ids().includes(last), 'the last event')
   // Who was told that it reads from now on has to get what was committed then.
   expect(wasReady && !ids().includes(id)).toBe(false)
+})
+
+test('events that come with the wake-up are told without being read, and once', async () => {
+  await using writer = await rawClient(database.url)
+  await relay.activate()
+  const inserted = [await insertEvent(writer), await insertEvent(writer)]
+  const events = await storedEvents(database.db, inserted)
+  const reads = db.hold('events-after')
+  relay.wake(events)
+  relay.wake(events)
+  await eventually(() => told.length > 0, 'the events')
+  expect(told).toEqual(events)
+  reads()
+  await looked('events-after')
+  expect(told).toEqual(events)
+})
+
+test('events that come with the wake-up wait behind a gap, and are read with what fills it', async () => {
+  await using first = await rawClient(database.url)
+  await using second = await rawClient(database.url)
+  await relay.activate()
+  const before = await insertEvent(second)
+  await first.query('BEGIN')
+  const slow = await insertEvent(first)
+  const fast = await insertEvent(second)
+  relay.wake(await storedEvents(database.db, [before, fast]))
+  await looked()
+  expect(ids()).toEqual([before])
+  await first.query('COMMIT')
+  await eventually(() => told.length === 3, 'all three')
+  expect(ids()).toEqual([before, slow, fast])
+})
+
+test('what is told with wake-ups while the listener is slow is told after it, and the rest is read', async () => {
+  await using writer = await rawClient(database.url)
+  const heard: number[] = []
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  await using slow = new Relay(db, logTo([]), async (events) => {
+    heard.push(...events.map(({ id }) => id))
+    await gate
+  })
+  await slow.start()
+  await slow.activate()
+  const inserted: number[] = []
+  for (let i = 0; i < 600; i++) {
+    const id = await insertEvent(writer)
+    inserted.push(id)
+    slow.wake(await storedEvents(database.db, [id]))
+  }
+  open()
+  await eventually(() => heard.length >= inserted.length, 'all events')
+  expect(heard).toEqual(inserted)
 })
 
 test('the loss of all connections loses no event, and what is said of it comes to an end', async () => {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/promises'
 import { errorText } from '../core/errors.ts'
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../logging/logger.ts'
@@ -38,7 +38,10 @@ export class Relay implements AsyncDisposable {
   #position = 0
   #readers = 0
   #activated: Promise<void> | undefined
+  /** Whether there may be something to read. */
   #woken = false
+  /** What those who committed it have told of; it need not be read again. */
+  #told: StoredEvent[] = []
   #running: Promise<void> | undefined
   #stepping: Promise<boolean> | undefined
   #gapWait = GAP_WAIT_MS.min
@@ -97,9 +100,17 @@ export class Relay implements AsyncDisposable {
     return this.#readers > 0
   }
 
-  /** Says that an event was committed. Cheap, and safe to call for each. */
-  wake(): void {
-    this.#woken = true
+  get #hasWork(): boolean {
+    return this.#woken || this.#told.length > 0
+  }
+
+  /**
+   * Says that events were committed. Cheap, and safe to call for each commit. With `events`, all that one
+   * transaction wrote and as they are in the table, nothing is read when they are the next ones.
+   */
+  wake(events?: readonly StoredEvent[]): void {
+    if (events && this.#active && this.#told.length < BATCH) this.#told.push(...events)
+    else this.#woken = true
     if (this.#active) this.#run()
   }
 
@@ -154,14 +165,16 @@ export class Relay implements AsyncDisposable {
     if (this.#closed) return
     this.#running ??= this.#pump().finally(() => {
       this.#running = undefined
-      if (this.#woken && this.#active && !this.#down) this.#run()
+      if (this.#hasWork && this.#active && !this.#down) this.#run()
       else this.#schedule()
     })
   }
 
   async #pump(): Promise<void> {
     try {
-      while (this.#woken && !this.#closed) {
+      while (this.#hasWork && !this.#closed) {
+        if (this.#told.length > 0) await this.#handOverTold()
+        if (!this.#woken) continue
         this.#woken = false
         this.#stepping = this.#step(this.#active)
         if (await this.#stepping) this.#woken = true
@@ -173,6 +186,21 @@ export class Relay implements AsyncDisposable {
       if (!this.#down) this.#log.warn(`events wait for the database: ${errorText(error)}`)
       this.#down = true
     }
+  }
+
+  /**
+   * Hands over what was told of, as far as it follows the position without a gap. What does not may have an id
+   * before it that is on its way, so it is read with that one.
+   */
+  async #handOverTold(): Promise<void> {
+    await yieldToOthers() // Whoever made the change has the answer before everybody is told of it.
+    const told = this.#told.splice(0).filter(({ id }) => id > this.#position)
+    const gap = told.findIndex(({ id }, i) => id !== this.#position + 1 + i)
+    if (gap !== -1) this.#woken = true
+    const ready = gap === -1 ? told : told.slice(0, gap)
+    if (ready.length === 0) return
+    this.#position = ready.at(-1)!.id
+    await this.#listener(ready)
   }
 
   /** Delivers what is ready; true when there is, or soon will be, more. */

@@ -8,6 +8,7 @@ import {
   type Reader,
   rawClient,
   readStream,
+  storedEvents,
 } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
@@ -40,6 +41,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('join' as const), waits: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wake' as const) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('tell' as const), which: fc.nat() }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
@@ -70,6 +72,7 @@ class Schedule {
 
   async take(action: Step): Promise<void> {
     if (action.do === 'wake') return this.stream.wake()
+    if (action.do === 'tell') return this.#tell(action.which)
     if (action.do === 'join') return this.#join(action.waits)
     if (action.do === 'leave') return this.#leave(action.which)
     const client = clients[action.on]!
@@ -107,6 +110,12 @@ class Schedule {
     this.#committing = 1
     this.commits.push(await run())
     this.#committing = 0
+  }
+
+  /** Wakes the stream with all the events of a commit, be it the last one or one that it has read long ago. */
+  async #tell(which: number): Promise<void> {
+    const ids = this.commits[this.commits.length - 1 - (which % Math.max(1, this.commits.length))]
+    if (ids) this.stream.wake(await storedEvents(database.db, ids))
   }
 
   async #join(waits: boolean): Promise<void> {

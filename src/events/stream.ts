@@ -72,9 +72,9 @@ export class EventStream implements AsyncDisposable {
     return this.#relay.start()
   }
 
-  /** Call after a commit that told an event. */
-  wake(): void {
-    this.#relay.wake()
+  /** Call after a commit that told events, with all of them where they are at hand. */
+  wake(events?: readonly StoredEvent[]): void {
+    this.#relay.wake(events)
     this.#wake.resolve()
     this.#wake = Promise.withResolvers()
   }

@@ -52,6 +52,15 @@ export async function insertEvent(
   return Number(rows[0]!.id)
 }
 
+/** Events as those who commit them have them. */
+export async function storedEvents(db: Database, ids: readonly number[]): Promise<StoredEvent[]> {
+  const { rows } = await db.query<StoredEvent & object>({
+    text: 'SELECT id, type, at, user_id, data FROM events WHERE id = ANY ($1) ORDER BY id',
+    values: [ids],
+  })
+  return rows
+}
+
 /** Stored data is told as it is. */
 export const plainRenderers = {
   task_created: (data: object) => data,

@@ -49,7 +49,7 @@ export function createTaskBatches(
     const created =
       'job' in first!
         ? executables.createAll(transaction, alike as ExecutableTask[])
-        : insertTasks(transaction, alike as NewTask[])
+        : insertTasks(transaction, alike as NewTask[]).then(({ rows }) => rows)
     return alike.map((_, i) => created.then((rows): BatchRow => rows[i]!))
   }
 

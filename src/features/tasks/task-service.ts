@@ -3,6 +3,7 @@ import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, type Transaction, within } from '../../database/database.ts'
 import { gathered } from '../../database/gather.ts'
+import type { StoredEvent } from '../../events/event-types.ts'
 import type { Weather } from '../weather/index.ts'
 import type { ExecutableTasks } from './executable-tasks.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
@@ -54,15 +55,19 @@ export interface TaskService {
 
 /**
  * The rules of tasks, on a database or on a transaction of it. `onChange` is called after each
- * write; on a transaction, leave it out and wake the stream after the commit. Without `executables`
+ * write, with its events where they are known; on a transaction, leave it out and wake the stream after the commit. Without `executables`
  * no task can have a job.
  */
 export function createTaskService(
   db: Database | Transaction,
-  onChange: () => void = () => {},
+  onChange: (events?: readonly StoredEvent[]) => void = () => {},
   executables?: ExecutableTasks,
 ): TaskService {
-  const insertAll = (tasks: readonly NewTask[]) => insertTasks(db, tasks)
+  const insertAll = async (tasks: readonly NewTask[]) => {
+    const { rows, events } = await insertTasks(db, tasks)
+    onChange(events)
+    return rows
+  }
   const insert =
     'inTransaction' in db ? async (task: NewTask) => (await insertAll([task]))[0]! : gathered(insertAll)
 
@@ -86,6 +91,7 @@ export function createTaskService(
     if (!executables) throw new DomainError('unavailable', 'No jobs are taken here.')
     executables.allow(actor, job)
     const rows = await within(db, (transaction) => executables.createAll(transaction, [{ task, job }]))
+    onChange()
     return rows[0]!
   }
 
@@ -93,9 +99,7 @@ export function createTaskService(
     async create(actor, input, weather = null) {
       authorize(actor, 'task.create')
       const task = { ...newTask(input, userIdOf(actor)), weather }
-      const row = input.job ? await createExecutable(actor, task, input.job) : await insert(task)
-      onChange()
-      return row
+      return input.job ? await createExecutable(actor, task, input.job) : await insert(task)
     },
     async get(actor, id) {
       authorize(actor, 'task.read')

@@ -1,5 +1,6 @@
 import type { Owned } from '../../core/authorization.ts'
 import type { Queryable, Transaction } from '../../database/database.ts'
+import type { StoredEvent } from '../../events/event-types.ts'
 import type { Weather } from '../weather/index.ts'
 import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
 import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
@@ -53,9 +54,12 @@ const CHANGED_FIELDS = `array_remove(ARRAY[${CHANGEABLE.map(
 
 // Every statement that changes a task inserts its event too, in one round trip and one transaction.
 
-/** Inserts tasks in their order, each with its event. */
-export async function insertTasks(db: Queryable, tasks: readonly NewTask[]): Promise<TaskRow[]> {
-  const { rows } = await db.query<{ data: TaskRow }>({
+/** Inserts tasks in their order, and gives them with their events, which are all that the statement tells. */
+export async function insertTasks(
+  db: Queryable,
+  tasks: readonly NewTask[],
+): Promise<{ rows: TaskRow[]; events: StoredEvent[] }> {
+  const { rows: events } = await db.query<StoredEvent & { data: TaskRow }>({
     name: 'task-insert',
     // The rows are read from their events: one column to describe and to convert instead of sixteen.
     text: `
@@ -70,10 +74,10 @@ export async function insertTasks(db: Queryable, tasks: readonly NewTask[]): Pro
       )
       INSERT INTO events (type, user_id, data)
       SELECT 'task_created', t.user_id, row_to_json(t) FROM t ORDER BY t.id
-      RETURNING data`,
+      RETURNING id, type, at, user_id, data`,
     values: [JSON.stringify(tasks.map((task, place) => ({ place, ...task })))],
   })
-  return rows.map(({ data }) => rowFromSnapshot(data))
+  return { rows: events.map(({ data }) => rowFromSnapshot(data)), events }
 }
 
 export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
