@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg, {
   type PoolClient,
@@ -16,8 +17,8 @@ export interface Statement {
   name?: string
   text: string
   values?: unknown[]
-  /** It only reads, and is quick: it may be sent together with others of its kind. */
-  quickRead?: true
+  /** It only reads. A quick one may be sent together with others; of lists, which are work, few are made at once. */
+  read?: 'quick' | 'list'
   /** Rows are the values in their order: a third of the time for rows that are wide and many. */
   rowMode?: 'array'
 }
@@ -59,6 +60,8 @@ export type ConnectionOptions = Pick<
 /** Connections for pipelined single statements, and for transactions and sessions. */
 const LANES = 8
 const EXCLUSIVE = 8
+/** PostgreSQL has about the cores that we have, and is one of two who need them. */
+const LISTS_AT_ONCE = Math.min(availableParallelism() + 1, LANES)
 const STATEMENT_TIMEOUT_MS = 15_000
 /** A statement has its answer by then, if only that it took too long; else the server is out of reach. */
 const ANSWER_MS = 20_000
@@ -122,10 +125,10 @@ export function openDatabase(
   pool.on('error', onIdleError)
   // The last word of a dying server may come with the first of the connection, before anybody listens to it.
   pool.on('connect', (client) => client.on('error', () => {}))
-  const lanes = new Lanes(pool, LANES)
+  const lanes = new Lanes(pool, LANES, LISTS_AT_ONCE)
 
   const query = <R extends QueryResultRow>(statement: Statement) =>
-    retried(() => lanes.query<R>(statement as QueryConfig, statement.quickRead ?? false))
+    retried(() => lanes.query<R>(statement as QueryConfig, statement.read))
 
   return {
     query,

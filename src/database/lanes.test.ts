@@ -5,6 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/databa
 import { Lanes } from './lanes.ts'
 
 const COUNT = 3
+const FOR_LISTS = 2
 let database: TestDatabase
 let pool: pg.Pool
 let lanes: Lanes
@@ -22,16 +23,16 @@ beforeEach(() => {
     max: COUNT + 1,
   } as pg.PoolConfig)
   pool.on('error', () => {})
-  lanes = new Lanes(pool, COUNT)
+  lanes = new Lanes(pool, COUNT, FOR_LISTS)
   return async () => {
     lanes.close()
     await pool.end()
   }
 })
 
-const pidNow = async () =>
-  (await lanes.query<{ pid: number }>({ text: 'SELECT pg_backend_pid() AS pid' })).rows[0]!.pid
-const burst = () => Promise.all(Array.from({ length: 20 }, pidNow))
+const pidNow = async (read?: 'quick' | 'list') =>
+  (await lanes.query<{ pid: number }>({ text: 'SELECT pg_backend_pid() AS pid' }, read)).rows[0]!.pid
+const burst = (read?: 'quick' | 'list') => Promise.all(Array.from({ length: 20 }, () => pidNow(read)))
 // Lanes are opened one after the other, as they are needed.
 const openAll = () =>
   vi.waitFor(async () => {
@@ -56,6 +57,20 @@ test('many statements share a few connections, and one caller alone uses one', a
   await openAll()
   expect(new Set(await burst()).size).toBe(COUNT)
   expect(pool.totalCount).toBe(COUNT)
+})
+
+test('lists keep to a few connections, and leave one to the others', async () => {
+  await vi.waitFor(async () => {
+    await burst('list')
+    expect(pool.totalCount).toBe(FOR_LISTS)
+  })
+  await openAll()
+  const ofLists = new Set(await burst('list'))
+  expect(ofLists.size).toBe(FOR_LISTS)
+  const lists = burst('list')
+  expect(ofLists).not.toContain(await pidNow())
+  expect(ofLists).not.toContain(await pidNow('quick'))
+  await lists
 })
 
 test('a statement that fails takes none with it', async () => {

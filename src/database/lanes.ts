@@ -23,23 +23,32 @@ const READS_A_TURN = 8
  * largest cost of a small statement. So reads of one turn gather on one lane. Writes spread over all
  * of them, because each waits for its commit, and commits of several connections share one sync.
  *
+ * Lists keep to the first few lanes. They are work for a core each, so more of them at once only take turns on
+ * the cores, where none is ready sooner and each is pushed out of the caches by the others.
+ *
  * Every statement is its own implicit transaction, so callers cannot see each other.
  */
 export class Lanes {
   readonly #pool: Pool
   readonly #lanes: (Lane | undefined)[]
+  readonly #listLanes: number
   readonly #opening: (Promise<Lane> | undefined)[]
   #gathering: Lane | undefined
   #closed = false
 
-  constructor(pool: Pool, count: number) {
+  constructor(pool: Pool, count: number, forLists: number) {
     this.#pool = pool
+    this.#listLanes = forLists
     this.#lanes = new Array<Lane | undefined>(count).fill(undefined)
     this.#opening = new Array<Promise<Lane> | undefined>(count).fill(undefined)
   }
 
-  async query<R extends QueryResultRow>(query: QueryConfig, isRead = false): Promise<QueryResult<R>> {
-    const lane = (isRead ? this.#gatheringLane() : this.#idlest()) ?? (await this.#next())
+  async query<R extends QueryResultRow>(
+    query: QueryConfig,
+    read?: 'quick' | 'list',
+  ): Promise<QueryResult<R>> {
+    const count = read === 'list' ? this.#listLanes : this.#lanes.length
+    const lane = (read === 'quick' ? this.#gatheringLane() : this.#idlest(count)) ?? (await this.#next(count))
     lane.inFlight++
     this.#hold(lane)
     try {
@@ -71,23 +80,26 @@ export class Lanes {
   }
 
   #gatheringLane(): Lane | undefined {
-    if (!this.#gathering || this.#gathering.held >= READS_A_TURN) this.#gathering = this.#idlest()
+    if (!this.#gathering || this.#gathering.held >= READS_A_TURN)
+      this.#gathering = this.#idlest(this.#lanes.length)
     return this.#gathering
   }
 
-  // The lane with the fewest statements in flight; undefined while a better one could be opened.
-  #idlest(): Lane | undefined {
+  // Of the first `count` lanes the one with the fewest statements in flight; undefined while a better one could
+  // be opened. Of equal ones it is the last, where no lists come.
+  #idlest(count: number): Lane | undefined {
     let best: Lane | undefined
     let complete = true
-    for (const lane of this.#lanes) {
+    for (let i = count - 1; i >= 0; i--) {
+      const lane = this.#lanes[i]
       if (!lane) complete = false
       else if (!best || lane.inFlight < best.inFlight) best = lane
     }
     return complete || best?.inFlight === 0 ? best : undefined
   }
 
-  async #next(): Promise<Lane> {
-    const index = this.#lanes.findIndex((lane) => !lane)
+  async #next(count: number): Promise<Lane> {
+    const index = this.#lanes.findLastIndex((lane, i) => !lane && i < count)
     this.#opening[index] ??= this.#open(index).finally(() => {
       this.#opening[index] = undefined
     })

@@ -6,7 +6,7 @@ import { publicTypes, type StoredEvent } from './event-types.ts'
 export async function canResume(db: Queryable, after: number): Promise<boolean> {
   const { rows } = await db.query<{ possible: boolean }>({
     name: 'events-can-resume',
-    quickRead: true,
+    read: 'quick',
     text: `
       SELECT purged_to <= $1
         AND coalesce(pg_sequence_last_value(pg_get_serial_sequence('events', 'id')::regclass), 0) >= $1 AS possible

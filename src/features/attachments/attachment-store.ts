@@ -54,7 +54,7 @@ export async function attach(
 export async function listAttachments(db: Queryable, taskId: number): Promise<AttachmentRow[]> {
   const { rows } = await db.query<AttachmentRow & object>({
     name: 'attachment-list',
-    quickRead: true,
+    read: 'quick',
     text: `SELECT ${COLUMNS} FROM attachments a WHERE a.task_id = $1 AND a.attached ORDER BY a.id`,
     values: [taskId],
   })
@@ -68,7 +68,7 @@ export async function findAttachment(
 ): Promise<AttachmentRow | undefined> {
   const { rows } = await db.query<AttachmentRow & object>({
     name: 'attachment-find',
-    quickRead: true,
+    read: 'quick',
     text: `SELECT ${COLUMNS} FROM attachments a WHERE a.id = $2 AND a.task_id = $1 AND a.attached`,
     values: [taskId, id],
   })

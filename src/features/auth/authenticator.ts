@@ -49,7 +49,7 @@ export function createAuthenticator(deps: {
     const { userId: id, sessionId, epoch, expiresAt } = claims
     const { rows } = await db.query<{ username: string; role: Role }>({
       name: 'access-token-user',
-      quickRead: true,
+      read: 'quick',
       text: `SELECT username, role FROM users WHERE id = $1 AND token_epoch = $2 AND NOT disabled
         AND NOT EXISTS (SELECT FROM revocations WHERE session_id = $3)`,
       values: [id, epoch, sessionId],

@@ -46,7 +46,7 @@ export function createPostgresSessionStore(db: Queryable): SessionStore {
     async list(userId) {
       const { rows } = await db.query<Session & object>({
         name: 'session-list',
-        quickRead: true,
+        read: 'quick',
         text: LIST,
         values: [userId],
       })

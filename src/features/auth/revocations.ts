@@ -117,7 +117,7 @@ async function readSince(db: Queryable, since: string): Promise<{ now: string; r
   const now = await readClock(db)
   const { rows } = await db.query<Row & object>({
     name: 'revocations-since',
-    quickRead: true,
+    read: 'quick',
     text: `
       SELECT 'r' || id AS key, user_id, session_id, token_id, epoch FROM revocations
       WHERE at > $1::timestamptz - make_interval(secs => ${LATE_SECONDS})

@@ -48,7 +48,7 @@ export async function insertCurrency(
 export async function findCurrency(db: Queryable, key: CurrencyKey): Promise<CurrencyRow | undefined> {
   const { rows } = await db.query<CurrencyRow & object>({
     name: 'currency-find',
-    quickRead: true,
+    read: 'quick',
     text: `SELECT ${COLUMNS} FROM currencies c WHERE c.code = $1 OR c.id = $2`,
     values: [key.code, key.id],
   })

@@ -172,7 +172,7 @@ function page(query: SortedQuery, total?: Sql, condition: Sql = empty): Sql {
 }
 
 function statement({ text, values }: Sql): Statement {
-  return { text, values }
+  return { text, values, read: 'list' }
 }
 
 function arrays(text: Sql): Statement {
@@ -202,5 +202,5 @@ function pageStatement(query: SortedQuery, counted: boolean): Statement {
   const text = counted ? PLAIN_TEXT : PLAIN_LONG_TEXT
   const plain =
     users.length === 0 ? { text, values: [limit + 1, start.skip] } : statement(countedPage(query, counted))
-  return { name, quickRead: true, rowMode: 'array', ...plain }
+  return { name, rowMode: 'array', ...plain, read: 'quick' }
 }

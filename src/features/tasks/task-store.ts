@@ -83,7 +83,7 @@ export async function insertTasks(
 export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
   const { rows } = await db.query<TaskValues>({
     name: 'task-find',
-    quickRead: true,
+    read: 'quick',
     rowMode: 'array',
     text: `SELECT ${COLUMNS} FROM tasks t WHERE t.id = $1 AND t.deleted_at IS NULL`,
     values: [id],

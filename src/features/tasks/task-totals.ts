@@ -60,6 +60,10 @@ export async function totalOf(db: Queryable, filter: TaskFilter, counted: number
 
 async function estimate(db: Queryable, filter: TaskFilter): Promise<number> {
   const { text, values } = sql`EXPLAIN (FORMAT JSON) SELECT ${matches(filter)}`
-  const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>({ text, values })
+  const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>({
+    text,
+    values,
+    read: 'list',
+  })
   return rows[0]!['QUERY PLAN'][0].Plan['Plan Rows']
 }
