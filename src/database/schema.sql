@@ -415,6 +415,27 @@ COMMENT ON COLUMN webhooks.after_event IS 'events up to this id were there befor
 COMMENT ON COLUMN webhooks.secret IS 'encrypted with a key derived from SECRET_KEY';
 COMMENT ON COLUMN webhooks.old_secret IS 'signs along until old_secret_until';
 
+CREATE FUNCTION task_id_of_period() AS $$
+BEGIN
+  RETURN (
+    SELECT CASE WHEN backwards THEN max(id) ELSE min(id) END FROM (
+      SELECT id FROM tasks
+      WHERE deleted_at IS NULL AND created_at BETWEEN since AND until AND id >> 12 = (
+        SELECT CASE WHEN backwards THEN max(block) ELSE min(block) END
+        FROM generate_series(0, (SELECT max(id) >> 12 FROM tasks)) AS block,
+          -- LIMIT keeps it a look for each; PostgreSQL would make a join of EXISTS, and read the whole period.
+          LATERAL (
+            SELECT FROM tasks
+            WHERE deleted_at IS NULL AND created_at BETWEEN since AND until AND id >> 12 = block LIMIT 1
+          ) AS one
+      )
+      -- OFFSET keeps it to that index: by the one on ids alone, PostgreSQL would pass all ids before those.
+      OFFSET 0
+    ) AS among
+  );
+END
+$$;
+
 CREATE FUNCTION task_place() AS $$ SELECT lpad(to_hex(2147483648 + n), 8, '0') || 'i' $$;
 
 CREATE FUNCTION tasks_note_done() AS $$

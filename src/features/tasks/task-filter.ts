@@ -81,22 +81,10 @@ function within(column: Sql, period: Period | undefined): Sql {
 }
 
 /**
- * Where, in the order of ids, tasks that were created in a period begin.
- * Ids grow with time almost always, but nothing says that they do, so PostgreSQL would go through all
- * tasks before the period. This finds the first (or last) 4,096 ids among which there is one of it by
- * a look into an index for each, then the first of those, and so holds whatever the ids are.
+ * Where, in the order of ids, tasks that were created in a period begin: PostgreSQL takes it that they are spread
+ * evenly over the ids, and would go through all tasks before the period.
  */
-export function idsOfPeriod(period: Period, descending: boolean): Sql {
-  const isOf = sql`t.deleted_at IS NULL AND ${within(sql`t.created_at`, period)}`
-  // LIMIT keeps it a look for each; PostgreSQL would make a join of EXISTS, and read the whole period.
-  const bucket = (
-    end: Sql,
-  ) => sql`(SELECT ${end} FROM generate_series(0, (SELECT max(id) >> 12 FROM tasks)) AS bucket,
-    LATERAL (SELECT FROM tasks t WHERE t.id >> 12 = bucket AND ${isOf} LIMIT 1) AS one)`
-  // OFFSET keeps it to that index: by the one on ids alone, PostgreSQL would pass all ids before those.
-  const among = (bucket: Sql) =>
-    sql`(SELECT id FROM tasks t WHERE t.id >> 12 = ${bucket} AND ${isOf} OFFSET 0) AS among`
-  return descending
-    ? sql`t.id <= (SELECT max(id) FROM ${among(bucket(sql`max(bucket)`))})`
-    : sql`t.id >= (SELECT min(id) FROM ${among(bucket(sql`min(bucket)`))})`
+export function idsOfPeriod({ from = '-infinity', to = 'infinity' }: Period, descending: boolean): Sql {
+  const first = sql`(SELECT task_id_of_period(${from}, ${to}, ${descending}))`
+  return descending ? sql`t.id <= ${first}` : sql`t.id >= ${first}`
 }
