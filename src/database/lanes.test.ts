@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
@@ -68,9 +69,31 @@ test('lists keep to a few connections, and leave one to the others', async () =>
   const ofLists = new Set(await burst('list'))
   expect(ofLists.size).toBe(FOR_LISTS)
   const lists = burst('list')
-  expect(ofLists).not.toContain(await pidNow())
-  expect(ofLists).not.toContain(await pidNow('quick'))
+  const others = await Promise.all([pidNow(), pidNow('quick')])
+  expect(new Set(others).isDisjointFrom(ofLists)).toBe(true)
   await lists
+})
+
+test('nothing waits behind a statement that turns out to be slow, lists neither', async () => {
+  await openAll()
+  let isOver = false
+  const slow = Promise.all([sleep(1), sleep(1)]).finally(() => {
+    isOver = true
+  })
+  await vi.waitFor(async () => expect(await active()).toHaveLength(2))
+  await delay(50)
+  for (let round = 0; round < 5; round++) await Promise.all([burst(), burst('quick'), burst('list')])
+  expect(isOver).toBe(false)
+  await slow
+})
+
+test('when all are slow, statements spread over them and are answered in the end', async () => {
+  await openAll()
+  const slow = Array.from({ length: COUNT }, () => sleep(0.3))
+  await vi.waitFor(async () => expect(await active()).toHaveLength(COUNT))
+  await delay(50)
+  expect(new Set(await burst()).size).toBe(COUNT)
+  await Promise.all(slow)
 })
 
 test('a statement that fails takes none with it', async () => {

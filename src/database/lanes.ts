@@ -5,6 +5,8 @@ import { endsConnection } from './sqlstate.ts'
 interface Lane {
   client: PoolClient
   inFlight: number
+  /** When it gave its last answer, or got something to do after it had nothing. */
+  movedAt: number
   /** Statements given to it in this turn of the event loop, held back to leave in one write. */
   held: number
   /** Takes it out of use; what is in flight on it fails. */
@@ -13,6 +15,8 @@ interface Lane {
 
 /** A read may join so many others on one lane in one turn: few enough that it does not wait long behind them. */
 const READS_A_TURN = 8
+/** A lane that has given no answer for so long has a slow statement before all others: nothing more is sent there. */
+const STUCK_MS = 10
 
 /**
  * A few connections of the pool on which single statements of many callers are pipelined: each is
@@ -23,8 +27,8 @@ const READS_A_TURN = 8
  * largest cost of a small statement. So reads of one turn gather on one lane. Writes spread over all
  * of them, because each waits for its commit, and commits of several connections share one sync.
  *
- * Lists keep to the first few lanes. They are work for a core each, so more of them at once only take turns on
- * the cores, where none is ready sooner and each is pushed out of the caches by the others.
+ * Lists keep to a few lanes that get on. They are work for a core each, so more of them at once only take turns
+ * on the cores, where none is ready sooner and each is pushed out of the caches by the others.
  *
  * Every statement is its own implicit transaction, so callers cannot see each other.
  */
@@ -48,8 +52,8 @@ export class Lanes {
     read?: 'quick' | 'list',
   ): Promise<QueryResult<R>> {
     const count = read === 'list' ? this.#listLanes : this.#lanes.length
-    const lane = (read === 'quick' ? this.#gatheringLane() : this.#idlest(count)) ?? (await this.#next(count))
-    lane.inFlight++
+    const lane = (read === 'quick' ? this.#gatheringLane() : this.#idlest(count)) ?? (await this.#next())
+    if (lane.inFlight++ === 0) lane.movedAt = performance.now()
     this.#hold(lane)
     try {
       return await submit<R>(lane.client, query)
@@ -59,6 +63,7 @@ export class Lanes {
       throw error
     } finally {
       lane.inFlight--
+      lane.movedAt = performance.now()
     }
   }
 
@@ -85,21 +90,25 @@ export class Lanes {
     return this.#gathering
   }
 
-  // Of the first `count` lanes the one with the fewest statements in flight; undefined while a better one could
-  // be opened. Of equal ones it is the last, where no lists come.
+  // Of the first `count` lanes that get on, or of all if none does, the one with the fewest statements in flight;
+  // undefined while a better one could be opened.
   #idlest(count: number): Lane | undefined {
+    const now = performance.now()
     let best: Lane | undefined
-    let complete = true
-    for (let i = count - 1; i >= 0; i--) {
-      const lane = this.#lanes[i]
-      if (!lane) complete = false
+    let isComplete = true
+    let left = count
+    for (const lane of this.#lanes) {
+      if (lane && isStuck(lane, now)) continue
+      if (left-- === 0) break
+      if (!lane) isComplete = false
       else if (!best || lane.inFlight < best.inFlight) best = lane
     }
-    return complete || best?.inFlight === 0 ? best : undefined
+    if (!isComplete) return best?.inFlight === 0 ? best : undefined
+    return best ?? this.#lanes.reduce((one, other) => (other!.inFlight < one!.inFlight ? other : one))
   }
 
-  async #next(count: number): Promise<Lane> {
-    const index = this.#lanes.findLastIndex((lane, i) => !lane && i < count)
+  async #next(): Promise<Lane> {
+    const index = this.#lanes.findIndex((lane) => !lane)
     this.#opening[index] ??= this.#open(index).finally(() => {
       this.#opening[index] = undefined
     })
@@ -119,12 +128,16 @@ export class Lanes {
         client.release(error)
       }
     }
-    const lane: Lane = { client, inFlight: 0, held: 0, lose }
+    const lane: Lane = { client, inFlight: 0, movedAt: 0, held: 0, lose }
     // A lost connection fails what was in flight on it; the next statement opens another.
     client.on('error', lose)
     this.#lanes[index] = lane
     return lane
   }
+}
+
+function isStuck({ inFlight, movedAt }: Lane, now: number): boolean {
+  return inFlight > 0 && now - movedAt > STUCK_MS
 }
 
 /** `client.query(config)` without the deep copy of `config` that it makes: 2 µs of each statement. */
