@@ -480,6 +480,7 @@ export interface Routes {
       status: 'ready'
       checks: Record<string, {
         status: 'up' | 'down'
+        /** Why; only where access needs no token, since it names what is inside */
         error?: string
       }>
       /** What this process does */
