@@ -5,8 +5,9 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { Lanes } from './lanes.ts'
 
-const COUNT = 3
-const FOR_LISTS = 2
+const COUNT = 5
+const LISTS_AT_ONCE = 2
+const LISTS_AT_MOST = 3
 let database: TestDatabase
 let pool: pg.Pool
 let lanes: Lanes
@@ -24,7 +25,7 @@ beforeEach(() => {
     max: COUNT + 1,
   } as pg.PoolConfig)
   pool.on('error', () => {})
-  lanes = new Lanes(pool, COUNT, FOR_LISTS)
+  lanes = new Lanes(pool, COUNT, LISTS_AT_ONCE)
   return async () => {
     lanes.close()
     await pool.end()
@@ -63,11 +64,11 @@ test('many statements share a few connections, and one caller alone uses one', a
 test('lists keep to a few connections, and leave one to the others', async () => {
   await vi.waitFor(async () => {
     await burst('list')
-    expect(pool.totalCount).toBe(FOR_LISTS)
+    expect(pool.totalCount).toBe(LISTS_AT_ONCE)
   })
   await openAll()
   const ofLists = new Set(await burst('list'))
-  expect(ofLists.size).toBe(FOR_LISTS)
+  expect(ofLists.size).toBe(LISTS_AT_ONCE)
   const lists = burst('list')
   const others = await Promise.all([pidNow(), pidNow('quick')])
   expect(new Set(others).isDisjointFrom(ofLists)).toBe(true)
@@ -85,6 +86,21 @@ test('nothing waits behind a statement that turns out to be slow, lists neither'
   for (let round = 0; round < 5; round++) await Promise.all([burst(), burst('quick'), burst('list')])
   expect(isOver).toBe(false)
   await slow
+})
+
+test('lists that are slow come on further connections, but never on the last ones', async () => {
+  await openAll()
+  const lists = Array.from({ length: 4 * LISTS_AT_MOST }, async () => {
+    await delay(Math.random() * 200)
+    return lanes.query<{ pid: number }>({ text: 'SELECT pg_backend_pid() AS pid FROM pg_sleep(0.1)' }, 'list')
+  })
+  await delay(200)
+  expect(await active()).toHaveLength(LISTS_AT_MOST)
+  const others = await Promise.race([burst(), Promise.all(lists).then(() => [])])
+  const ofLists = new Set((await Promise.all(lists)).map(({ rows }) => rows[0]!.pid))
+  expect(ofLists.size).toBe(LISTS_AT_MOST)
+  expect(new Set(others)).toHaveLength(COUNT - LISTS_AT_MOST)
+  expect(new Set(others).isDisjointFrom(ofLists)).toBe(true)
 })
 
 test('when all are slow, statements spread over them and are answered in the end', async () => {

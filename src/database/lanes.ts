@@ -15,8 +15,10 @@ interface Lane {
 
 /** A read may join so many others on one lane in one turn: few enough that it does not wait long behind them. */
 const READS_A_TURN = 8
-/** A lane that has given no answer for so long has a slow statement before all others: nothing more is sent there. */
+/** A lane that has given no answer for so long has a slow statement before all others: it is passed over. */
 const STUCK_MS = 10
+/** So many lanes are for others than lists, however slow the lists are. */
+const WITHOUT_LISTS = 2
 
 /**
  * A few connections of the pool on which single statements of many callers are pipelined: each is
@@ -28,21 +30,22 @@ const STUCK_MS = 10
  * of them, because each waits for its commit, and commits of several connections share one sync.
  *
  * Lists keep to a few lanes that get on. They are work for a core each, so more of them at once only take turns
- * on the cores, where none is ready sooner and each is pushed out of the caches by the others.
+ * on the cores, where none is ready sooner and each is pushed out of the caches by the others. Where lists are so
+ * slow that they hold those up, others come behind them on the next lanes, but not on the last ones.
  *
  * Every statement is its own implicit transaction, so callers cannot see each other.
  */
 export class Lanes {
   readonly #pool: Pool
   readonly #lanes: (Lane | undefined)[]
-  readonly #listLanes: number
+  readonly #listsAtOnce: number
   readonly #opening: (Promise<Lane> | undefined)[]
   #gathering: Lane | undefined
   #closed = false
 
-  constructor(pool: Pool, count: number, forLists: number) {
+  constructor(pool: Pool, count: number, listsAtOnce: number) {
     this.#pool = pool
-    this.#listLanes = forLists
+    this.#listsAtOnce = listsAtOnce
     this.#lanes = new Array<Lane | undefined>(count).fill(undefined)
     this.#opening = new Array<Promise<Lane> | undefined>(count).fill(undefined)
   }
@@ -51,8 +54,7 @@ export class Lanes {
     query: QueryConfig,
     read?: 'quick' | 'list',
   ): Promise<QueryResult<R>> {
-    const count = read === 'list' ? this.#listLanes : this.#lanes.length
-    const lane = (read === 'quick' ? this.#gatheringLane() : this.#idlest(count)) ?? (await this.#next())
+    const lane = this.#laneFor(read) ?? (await this.#next())
     if (lane.inFlight++ === 0) lane.movedAt = performance.now()
     this.#hold(lane)
     try {
@@ -84,27 +86,28 @@ export class Lanes {
     })
   }
 
-  #gatheringLane(): Lane | undefined {
-    if (!this.#gathering || this.#gathering.held >= READS_A_TURN)
-      this.#gathering = this.#idlest(this.#lanes.length)
+  #laneFor(read: 'quick' | 'list' | undefined): Lane | undefined {
+    if (read === 'list') return this.#idlest(this.#lanes.slice(0, -WITHOUT_LISTS), this.#listsAtOnce)
+    if (read === undefined) return this.#idlest()
+    if (!this.#gathering || this.#gathering.held >= READS_A_TURN) this.#gathering = this.#idlest()
     return this.#gathering
   }
 
-  // Of the first `count` lanes that get on, or of all if none does, the one with the fewest statements in flight;
-  // undefined while a better one could be opened.
-  #idlest(count: number): Lane | undefined {
+  // Of the first `count` of the lanes that get on, or of all if none does, the one with the fewest statements in
+  // flight; undefined while a better one could be opened.
+  #idlest(lanes = this.#lanes, count = lanes.length): Lane | undefined {
     const now = performance.now()
     let best: Lane | undefined
     let isComplete = true
     let left = count
-    for (const lane of this.#lanes) {
+    for (const lane of lanes) {
       if (lane && isStuck(lane, now)) continue
       if (left-- === 0) break
       if (!lane) isComplete = false
       else if (!best || lane.inFlight < best.inFlight) best = lane
     }
     if (!isComplete) return best?.inFlight === 0 ? best : undefined
-    return best ?? this.#lanes.reduce((one, other) => (other!.inFlight < one!.inFlight ? other : one))
+    return best ?? lanes.reduce((one, other) => (other!.inFlight < one!.inFlight ? other : one))
   }
 
   async #next(): Promise<Lane> {

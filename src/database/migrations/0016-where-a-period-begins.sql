@@ -1,9 +1,10 @@
 -- The first id of the tasks that were created in a period or, backwards, the last one; null where there are none.
 -- Ids grow with time almost always, but nothing says that they do. So this finds the first (or last) 4,096 ids among
 -- which there is one of the period by a look into an index for each, and then the first of those, by the index alone.
--- It is a function because the plan of a function is kept; made anew, it costs a list more than its page does.
+-- It is a function because the plan of a function is kept; made anew, it costs a list more than its page does. A plan
+-- may have been made when the table was small, so it must not be one that reads all of it.
 CREATE FUNCTION task_id_of_period(since timestamptz, until timestamptz, backwards boolean) RETURNS integer
-LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
   RETURN (
     SELECT CASE WHEN backwards THEN max(id) ELSE min(id) END FROM (

@@ -104,6 +104,37 @@ test.each([
   },
 )
 
+test('where a period begins is found so too by a connection that has met the table when it was small', async () => {
+  await using other = await createTestDatabase()
+  await using client = await rawClient(other.url)
+  const find = () => client.query(`SELECT task_id_of_period('2025-07-25', 'infinity', false) AS id`)
+  await client.query(
+    `INSERT INTO tasks (title, created_at) SELECT 'Old', '2025-01-01' FROM generate_series(1, 20)`,
+  )
+  await client.query('ANALYZE tasks')
+  for (let i = 0; i < 6; i++) await find()
+  await client.query(
+    `INSERT INTO tasks (title, created_at)
+     SELECT 'New', timestamptz '2025-01-01Z' + n * interval '10 minutes' FROM generate_series(1, $1) n`,
+    [COUNT],
+  )
+  const work = async () => {
+    const { rows } = await client.query(
+      `SELECT pg_stat_get_xact_numscans('tasks'::regclass)::integer AS all,
+         pg_stat_get_xact_tuples_returned('tasks_created_among'::regclass)::integer AS read,
+         pg_stat_get_xact_tuples_returned('tasks_pkey'::regclass)::integer AS passed`,
+    )
+    return rows[0]
+  }
+  const before = await work()
+  const { rows } = await find()
+  const after = await work()
+  expect(rows[0].id).toBe(20 + 205 * 144)
+  expect(after.all - before.all).toBe(0)
+  expect(after.read - before.read).toBeLessThanOrEqual(4096 + Math.ceil(COUNT / 4096))
+  expect(after.passed - before.passed).toBeLessThanOrEqual(1)
+})
+
 test.each<[string, Partial<ListTasks>]>([
   ['id', { sort: 'id' }],
   ['-id', { sort: '-id' }],

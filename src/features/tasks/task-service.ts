@@ -65,7 +65,7 @@ export function createTaskService(
 ): TaskService {
   const insertAll = async (tasks: readonly NewTask[]) => {
     const { rows, events } = await insertTasks(db, tasks)
-    onChange(events)
+    onChange(events) // They are committed: an exception here would have them made again.
     return rows
   }
   const insert =
