@@ -93,8 +93,8 @@ export class Lanes {
     return this.#gathering
   }
 
-  // Of the first `count` of the lanes that get on, or of all if none does, the one with the fewest statements in
-  // flight; undefined while a better one could be opened.
+  // Of the first `count` of the lanes that get on the one with the fewest statements in flight; undefined while a
+  // better one could be opened. If none gets on, the one that is likely to be done first.
   #idlest(lanes = this.#lanes, count = lanes.length): Lane | undefined {
     const now = performance.now()
     let best: Lane | undefined
@@ -107,7 +107,8 @@ export class Lanes {
       else if (!best || lane.inFlight < best.inFlight) best = lane
     }
     if (!isComplete) return best?.inFlight === 0 ? best : undefined
-    return best ?? lanes.reduce((one, other) => (other!.inFlight < one!.inFlight ? other : one))
+    const burden = (lane: Lane) => lane.inFlight + (now - lane.movedAt) / STUCK_MS
+    return best ?? lanes.reduce((one, other) => (burden(other!) < burden(one!) ? other : one))
   }
 
   async #next(): Promise<Lane> {
