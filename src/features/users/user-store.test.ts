@@ -109,4 +109,9 @@ test('whatever is done to the admins at once, one is left', async () => {
     expect(await hasAdmin(database.db)).toBe(true)
   })
   await fc.assert(property, { numRuns: 60 })
+  // Nor do they deadlock, which would be tried again, but takes a second each time.
+  const [found] = await database.rows<{ deadlocks: number }>(
+    'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
+  )
+  expect(found).toEqual({ deadlocks: 0 })
 })
