@@ -1,5 +1,6 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { buffersPassed } from '../memory/garbage.ts'
 import { fullDisk } from './full-disk.ts'
 import { expectBytes, type FileStorage, MissingFile } from './storage.ts'
 
@@ -37,7 +38,9 @@ export function createDiskStorage(root: string): FileStorage {
         await file.close()
         throw error
       }
-      return file.createReadStream({ ...range, highWaterMark: READ_BYTES })
+      const content = file.createReadStream({ ...range, highWaterMark: READ_BYTES })
+      // Not before it flows: a listener would set it going, and nobody would be there yet.
+      return content.once('resume', () => content.on('data', ({ length }) => buffersPassed(length)))
     },
     async remove(key) {
       await rm(pathOf(key), { force: true })
