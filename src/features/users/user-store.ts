@@ -58,10 +58,11 @@ export async function hasAdmin(db: Queryable): Promise<boolean> {
 
 /** The ids of the admins who can log in; until the transaction ends nobody else changes them. */
 export async function lockAdmins(transaction: Transaction): Promise<number[]> {
-  // Locks of their rows would deadlock with a change that makes another one, who is in the list of some and not of others.
+  // Locks of their rows alone deadlock with a change that makes another one, who is in the list of some and not of others.
   await transaction.query({ text: "SELECT pg_advisory_xact_lock(hashtext('taskwire admins'))" })
   const { rows } = await transaction.query<{ id: number }>({
-    text: "SELECT id FROM users WHERE role = 'admin' AND NOT disabled",
+    // During an update of the server, the version before holds these only.
+    text: "SELECT id FROM users WHERE role = 'admin' AND NOT disabled ORDER BY id FOR UPDATE",
   })
   return rows.map(({ id }) => id)
 }
