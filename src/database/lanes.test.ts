@@ -90,12 +90,12 @@ test('nothing waits behind a statement that turns out to be slow, lists neither'
 
 test('lists that are slow come on further connections, but never on the last ones', async () => {
   await openAll()
-  const lists = Array.from({ length: 4 * LISTS_AT_MOST }, async () => {
-    await delay(Math.random() * 200)
-    return lanes.query<{ pid: number }>({ text: 'SELECT pg_backend_pid() AS pid FROM pg_sleep(0.1)' }, 'list')
+  // One after the other, each when those before it have been found to be slow.
+  const lists = Array.from({ length: 4 * LISTS_AT_MOST }, async (_, i) => {
+    await delay(20 * i)
+    return lanes.query<{ pid: number }>({ text: 'SELECT pg_backend_pid() AS pid FROM pg_sleep(0.3)' }, 'list')
   })
-  await delay(200)
-  expect(await active()).toHaveLength(LISTS_AT_MOST)
+  await vi.waitFor(async () => expect(await active()).toHaveLength(LISTS_AT_MOST))
   const others = await Promise.race([burst(), Promise.all(lists).then(() => [])])
   const ofLists = new Set((await Promise.all(lists)).map(({ rows }) => rows[0]!.pid))
   expect(ofLists.size).toBe(LISTS_AT_MOST)
