@@ -54,9 +54,9 @@ export interface TaskService {
 }
 
 /**
- * The rules of tasks, on a database or on a transaction of it. `onChange` is called after each
- * write, with its events where they are known; on a transaction, leave it out and wake the stream after the commit. Without `executables`
- * no task can have a job.
+ * The rules of tasks, on a database or on a transaction of it. `onChange` is called after each write, with all
+ * its events where they are at hand; on a transaction, leave it out and wake the stream after the commit. Without
+ * `executables` no task can have a job.
  */
 export function createTaskService(
   db: Database | Transaction,
