@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestApp, type TestApp } from '../../../test/support/app.ts'
@@ -20,10 +21,11 @@ const soon = { timeout: 20_000, interval: 20 }
 const seed = Date.now()
 const told = `seed ${seed}`
 
+/** Evenly from 0 to 1, which `fc.double` is not: nine of ten of its numbers are next to nothing. */
 function randomNumbers(): () => number {
-  const numbers = fc.sample(fc.double({ min: 0, max: 1, noNaN: true }), { numRuns: 10_000, seed })
+  const numbers = fc.sample(fc.noBias(fc.integer({ min: 0, max: 2 ** 31 })), { numRuns: 10_000, seed })
   let at = 0
-  return () => numbers[at++ % numbers.length]!
+  return () => numbers[at++ % numbers.length]! / 2 ** 31
 }
 
 async function storedAfter(id: number, types: readonly EventType[] | undefined): Promise<string[]> {
@@ -64,14 +66,15 @@ test('clients whose connections are cut at any byte have every event once and in
 }, 120_000)
 
 test('writes through the same cuts are done once each, however often they had to be sent', async () => {
-  await using proxy = await startCuttingProxy(app.url, { random: randomNumbers(), mostBytes: 8_000 })
+  await using proxy = await startCuttingProxy(app.url, { random: randomNumbers(), mostBytes: 3_000 })
   const { tasks } = createClient({ url: proxy.url, retries: 20 })
-  const titles = Array.from({ length: 30 }, (_, index) => `cut ${index} ${seed}`)
+  const run = randomUUID()
+  const titles = Array.from({ length: 30 }, (_, index) => `cut ${index} ${run}`)
   const made = await Promise.all(titles.map((title) => tasks.create({ title })))
   expect(proxy.cuts, told).toBeGreaterThan(3)
   const rows = await app.database.rows<{ id: number; title: string }>(
     'SELECT id, title FROM tasks WHERE title LIKE $1 ORDER BY id',
-    [`cut % ${seed}`],
+    [`cut % ${run}`],
   )
   expect(
     rows.map(({ id }) => id),
