@@ -54,7 +54,9 @@ export async function insertExecutables(
 }
 
 // The statements below compare states by `->`, which no index has: by that of states, to which `->>` would lead,
-// they would go through the dead entries of every job that has passed.
+// they would go through the dead entries of every job that has passed. Tasks are looked up one by one, in the order of
+// their ids, and what is joined is said to be of these ids: while there are no statistics, PostgreSQL takes it that few
+// tasks are not in the trash and that JSON has a hundred rows, and would read all that there is to join it.
 
 /** A run that has begun. */
 export interface StartedRun {
@@ -85,9 +87,11 @@ export async function startRuns(
       WITH before AS (
         SELECT t.id, t.job, t.job ->> 'state' = 'running' AS lost, (t.job ->> 'runs')::integer AS runs,
           (t.job ->> 'attempts')::integer AS attempts, (t.job ->> 'max_attempts')::integer AS max_attempts
-        FROM tasks t JOIN unnest($1::text[], $2::integer[]) AS g (ticket, task_id) ON t.id = g.task_id
-        WHERE t.deleted_at IS NULL AND t.job ->> 'ticket' = g.ticket AND t.job -> 'state' IN ('"queued"', '"running"')
-        ORDER BY t.id FOR UPDATE OF t
+        FROM (SELECT * FROM unnest($1::text[], $2::integer[]) AS g (ticket, task_id) ORDER BY task_id) g, LATERAL (
+          SELECT id, job FROM tasks
+          WHERE id = g.task_id AND deleted_at IS NULL AND job ->> 'ticket' = g.ticket AND job -> 'state' IN ('"queued"', '"running"')
+          FOR UPDATE
+        ) t
       ), lost AS (
         UPDATE task_runs r SET state = 'lost', finished_at = clock_timestamp(), error = 'its worker gave no more sign of life'
         FROM before b WHERE b.lost AND r.task_id = b.id AND r.number = b.runs AND r.state = 'running'
@@ -146,12 +150,14 @@ export async function endRuns(transaction: Transaction, runs: readonly EndedRun[
         SELECT * FROM jsonb_to_recordset($1::jsonb) AS g ("taskId" integer, number integer, state text,
           result jsonb, error text, ticket text, "delayMs" double precision)
       ), before AS (
-        SELECT t.id, t.job, g.* FROM tasks t JOIN given g ON t.id = g."taskId"
-        WHERE t.deleted_at IS NULL AND t.job -> 'state' = '"running"' AND (t.job ->> 'runs')::integer = g.number
-        ORDER BY t.id FOR UPDATE OF t
+        SELECT t.id, t.job, g.* FROM (SELECT * FROM given ORDER BY "taskId") g, LATERAL (
+          SELECT id, job FROM tasks
+          WHERE id = g."taskId" AND deleted_at IS NULL AND job -> 'state' = '"running"' AND (job ->> 'runs')::integer = g.number
+          FOR UPDATE
+        ) t
       ), run AS (
         UPDATE task_runs r SET state = b.state, finished_at = clock_timestamp(), error = b.error
-        FROM before b WHERE r.task_id = b.id AND r.number = b.number
+        FROM before b WHERE r.task_id = b.id AND r.number = b.number AND r.task_id = ANY (ARRAY(SELECT id FROM before))
       ), t AS (
         UPDATE tasks t SET version = t.version + 1, updated_at = clock_timestamp(),
           status = CASE WHEN b.ticket IS NOT NULL THEN 'todo' WHEN b.state = 'succeeded' THEN 'done' ELSE 'failed' END,
@@ -160,7 +166,7 @@ export async function endRuns(transaction: Transaction, runs: readonly EndedRun[
                 'due_at', ${dueIn('b."delayMs" * interval \'1 millisecond\'')}) END
             || CASE WHEN b.state = 'released' THEN jsonb_build_object('attempts', (b.job ->> 'attempts')::integer - 1)
               ELSE jsonb_build_object('result', b.result, 'error', b.error) END
-        FROM before b WHERE t.id = b.id
+        FROM before b WHERE t.id = b.id AND t.id = ANY (ARRAY(SELECT id FROM before))
         RETURNING ${TASK_COLUMNS}
       ), told AS (
         INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t ORDER BY t.id
