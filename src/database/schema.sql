@@ -176,11 +176,9 @@ CREATE TABLE imported_todos (
   description text NOT NULL,
   completed boolean NOT NULL,
   local_fields text[] NOT NULL DEFAULT '{}'::text[],
-  CONSTRAINT imported_todos_pkey PRIMARY KEY (key),
-  CONSTRAINT imported_todos_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE SET NULL
+  CONSTRAINT imported_todos_pkey PRIMARY KEY (key)
 );
-CREATE INDEX imported_todos_task_id ON public.imported_todos USING btree (task_id);
-COMMENT ON COLUMN imported_todos.task_id IS 'null once the task is purged: it does not come back';
+COMMENT ON COLUMN imported_todos.task_id IS 'maybe of a task that was purged since: it does not come back';
 COMMENT ON COLUMN imported_todos.local_fields IS 'fields a person edited; the source no longer changes them';
 
 CREATE TABLE installation (
@@ -298,7 +296,7 @@ CREATE TABLE tasks (
   "position" text COLLATE "C" NOT NULL DEFAULT task_place((nextval('task_places_last'::regclass))::integer),
   done_at timestamp with time zone,
   weather_due_at timestamp with time zone,
-  search tsvector NOT NULL GENERATED ALWAYS AS ((setweight((to_tsvector('task_words'::regconfig, translate(title, 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32)))) || to_tsvector('simple'::regconfig, translate(title, 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32))))), 'A'::"char") || to_tsvector('task_words'::regconfig, translate(COALESCE(description, ''::text), 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32))))) || to_tsvector('simple'::regconfig, translate(COALESCE(description, ''::text), 'Ёё!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~'::text, ('Ее'::text || repeat(' '::text, 32))))) STORED,
+  search tsvector NOT NULL,
   CONSTRAINT tasks_check CHECK (((source IS NULL) = (source_key IS NULL))),
   CONSTRAINT tasks_city_check CHECK (((char_length(city) >= 1) AND (char_length(city) <= 100))),
   CONSTRAINT tasks_description_check CHECK ((char_length(description) <= 10000)),
@@ -327,12 +325,15 @@ CREATE TRIGGER tasks_labels AFTER UPDATE OF labels, deleted_at ON public.tasks F
 CREATE TRIGGER tasks_made_done BEFORE INSERT ON public.tasks FOR EACH ROW WHEN ((new.status = 'done'::text)) EXECUTE FUNCTION tasks_note_done();
 CREATE TRIGGER tasks_made_with_city BEFORE INSERT ON public.tasks FOR EACH ROW WHEN ((new.city IS NOT NULL)) EXECUTE FUNCTION tasks_note_weather();
 CREATE TRIGGER tasks_made_with_labels AFTER INSERT ON public.tasks FOR EACH ROW WHEN ((new.labels <> '{}'::text[])) EXECUTE FUNCTION tasks_note_labels();
+CREATE TRIGGER tasks_made_with_words BEFORE INSERT ON public.tasks FOR EACH ROW EXECUTE FUNCTION tasks_note_words();
 CREATE TRIGGER tasks_removed_with_labels AFTER DELETE ON public.tasks FOR EACH ROW WHEN (((old.labels <> '{}'::text[]) AND (old.deleted_at IS NULL))) EXECUTE FUNCTION tasks_note_labels();
+CREATE TRIGGER tasks_words BEFORE UPDATE OF title, description ON public.tasks FOR EACH ROW WHEN (((new.title <> old.title) OR (new.description IS DISTINCT FROM old.description))) EXECUTE FUNCTION tasks_note_words();
 COMMENT ON COLUMN tasks.deleted_at IS 'set while the task is in the trash';
 COMMENT ON COLUMN tasks.job IS 'of an executable task: its job as it is shown, and with it the ticket in the queue and the number of runs; null: a task of people';
 COMMENT ON COLUMN tasks."position" IS 'a fraction in base 36: a task is moved by giving it one between those of its new neighbours';
 COMMENT ON COLUMN tasks.done_at IS 'since when it has been done; null while it is not. That of tasks that were made done is created_at';
 COMMENT ON COLUMN tasks.weather_due_at IS 'when the weather of its city is to be looked for again; null: it has it, has no city, or nobody knows it';
+COMMENT ON COLUMN tasks.search IS 'the words of title and description; kept by a trigger';
 
 CREATE TABLE tickets (
   hash bytea NOT NULL,
@@ -415,7 +416,13 @@ COMMENT ON COLUMN webhooks.after_event IS 'events up to this id were there befor
 COMMENT ON COLUMN webhooks.secret IS 'encrypted with a key derived from SECRET_KEY';
 COMMENT ON COLUMN webhooks.old_secret IS 'signs along until old_secret_until';
 
-CREATE FUNCTION task_id_of_period() AS $$
+CREATE OR REPLACE FUNCTION task_id_of_period(since timestamp with time zone, until timestamp with time zone, backwards boolean)
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
 BEGIN
   RETURN (
     SELECT CASE WHEN backwards THEN max(id) ELSE min(id) END FROM (
@@ -434,19 +441,29 @@ BEGIN
     ) AS among
   );
 END
-$$;
+$function$;
 
-CREATE FUNCTION task_place() AS $$ SELECT lpad(to_hex(2147483648 + n), 8, '0') || 'i' $$;
+CREATE OR REPLACE FUNCTION task_place(n integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ SELECT lpad(to_hex(2147483648 + n), 8, '0') || 'i' $function$;
 
-CREATE FUNCTION tasks_note_done() AS $$
+CREATE OR REPLACE FUNCTION tasks_note_done()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
 BEGIN
   NEW.done_at := CASE WHEN NEW.status <> 'done' THEN NULL
     WHEN TG_OP = 'INSERT' THEN NEW.created_at ELSE clock_timestamp() END;
   RETURN NEW;
 END
-$$;
+$function$;
 
-CREATE FUNCTION tasks_note_labels() AS $$
+CREATE OR REPLACE FUNCTION tasks_note_labels()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
 DECLARE
   before text[] := '{}';
   after text[] := '{}';
@@ -457,11 +474,35 @@ BEGIN
   INSERT INTO task_labels SELECT DISTINCT label, NEW.id FROM unnest(after) AS label WHERE label <> ALL (before);
   RETURN NULL;
 END
-$$;
+$function$;
 
-CREATE FUNCTION tasks_note_weather() AS $$
+CREATE OR REPLACE FUNCTION tasks_note_weather()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
 BEGIN
   NEW.weather_due_at := CASE WHEN NEW.city IS NOT NULL AND NEW.weather IS NULL THEN clock_timestamp() END;
   RETURN NEW;
 END
-$$;
+$function$;
+
+CREATE OR REPLACE FUNCTION tasks_note_words()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  punctuation CONSTANT text := '[-!"#$%&''()*+,./:;<=>?@[\\\]^_`{|}~]+';
+  title text := replace(replace(regexp_replace(NEW.title, punctuation, ' ', 'g'), 'ё', 'е'), 'Ё', 'Е');
+  description text := replace(replace(regexp_replace(NEW.description, punctuation, ' ', 'g'), 'ё', 'е'), 'Ё', 'Е');
+BEGIN
+  NEW.search := setweight(to_tsvector('task_words', title) || to_tsvector('simple', title), 'A');
+  IF description <> '' THEN
+    NEW.search := NEW.search || to_tsvector('task_words', description) || to_tsvector('simple', description);
+  END IF;
+  RETURN NEW;
+END
+$function$;
+
+-- text search configuration task_words: asciihword, asciiword, hword_asciipart by task_english (language = 'english')
+-- text search configuration task_words: email, file, float, host, hword_numpart, int, numhword, numword, sfloat, uint, url, url_path, version by simple ()
+-- text search configuration task_words: hword, hword_part, word by task_russian (language = 'russian')

@@ -1,8 +1,8 @@
 import type { TestDatabase } from './database.ts'
 
 /**
- * The schema as SQL-like text, from the catalogs: columns, constraints, indexes, triggers, functions and
- * comments of ours. It is the same on every supported version of PostgreSQL, which pg_dump's output is not.
+ * The schema as SQL-like text, from the catalogs: columns, constraints, indexes, triggers, functions,
+ * text search and comments of ours. It is the same on every supported version of PostgreSQL, which pg_dump's output is not.
  */
 export async function dumpSchema(database: TestDatabase): Promise<string> {
   const tables = await database.rows<{ name: string }>(
@@ -10,12 +10,21 @@ export async function dumpSchema(database: TestDatabase): Promise<string> {
   )
   const functions = await lines(
     database,
-    `SELECT format(E'CREATE FUNCTION %I() AS $$%s$$;\n', proname, prosrc) AS line FROM pg_proc
+    `SELECT rtrim(replace(pg_get_functiondef(oid), 'public.', ''), E'\n') || E';\n' AS line FROM pg_proc
      WHERE pronamespace = $1::regnamespace ORDER BY proname`,
     'public',
   )
+  const searches = await lines(
+    database,
+    `SELECT format('-- text search configuration %s: %s by %s (%s)',
+        cfgname, string_agg(alias, ', ' ORDER BY alias), dictname, dictinitoption) AS line
+     FROM pg_ts_config c JOIN pg_ts_config_map ON mapcfg = c.oid JOIN pg_ts_dict d ON mapdict = d.oid,
+       LATERAL ts_token_type(cfgparser) WHERE tokid = maptokentype AND cfgnamespace = $1::regnamespace
+     GROUP BY cfgname, dictname, dictinitoption ORDER BY 1`,
+    'public',
+  )
   const parts = await Promise.all(tables.map(({ name }) => dumpTable(database, name)))
-  return `-- Generated from the migrations by the test suite (npm test -- -u); do not edit.\n\n${[...parts, ...functions].join('\n')}`
+  return `-- Generated from the migrations by the test suite (npm test -- -u); do not edit.\n\n${[...parts, ...functions, ...searches, ''].join('\n')}`
 }
 
 async function dumpTable(database: TestDatabase, table: string): Promise<string> {
