@@ -1,3 +1,4 @@
+import { keepStatistics } from '../database/statistics.ts'
 import { type Feed, startFeeds } from '../events/feed.ts'
 import { purgeEvents } from '../events/outbox.ts'
 import { currencyMessage, purgeInbox, rateReceiver } from '../features/currencies/index.ts'
@@ -26,6 +27,7 @@ export async function startScheduler(parts: Parts): Promise<AsyncDisposable> {
       ...auth.purges,
     },
   })
+  stack.use(keepStatistics(db, log))
   if (config.IMPORTS === 'on') {
     stack.use(await startImportSchedule({ boss, runner, importers, log }))
     const { CBR_URL: url, CURRENCY_BACKFILL_DAYS: days } = config
