@@ -44,7 +44,7 @@ export async function startSocketServer() {
         ? await stream.subscribe({ types, owner: undefined, encoding: 'websocket' })
         : undefined
     upgrades.handleUpgrade(request, wire, head, (socket) => {
-      if (subscription) sockets.add(socket, wire)(operator, subscription)
+      if (subscription) sockets.add(socket, wire).admit(operator, subscription)
       else {
         const client = { socket, wire }
         plain.add(client)

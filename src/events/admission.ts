@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws'
 import type { Actor } from '../core/actor.ts'
-import { authorize, ownerScope } from '../core/authorization.ts'
+import { authorize, ownerScope, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import type { EventType } from './event-types.ts'
 import type { Encoding } from './frame.ts'
@@ -45,13 +45,25 @@ export async function takePlace(
   wanted: Wanted,
   find: () => Promise<Actor | undefined>,
 ): Promise<Place> {
-  const mark = gate.mark()
-  const actor = await find()
-  if (!actor) throw new DomainError('unauthenticated', 'The token or ticket is not valid.')
-  authorize(actor, 'event.read')
+  const { actor, mark } = await admitted(gate, find)
   const { types, encoding, after } = wanted
   const subscription = await stream.subscribe({ types, owner: ownerScope(actor), encoding }, after)
   return { actor, mark, subscription }
+}
+
+/** The user of a token; throws as `takePlace` does. */
+export async function userOf(gate: Gate, token: string, address: string): Promise<Actor> {
+  const { actor, mark } = await admitted(gate, () => gate.authenticate(token, address))
+  if (gate.revokedSince(mark, actor)) throw unauthenticated('The token is no longer valid.')
+  return actor
+}
+
+async function admitted(gate: Gate, find: () => Promise<Actor | undefined>) {
+  const mark = gate.mark()
+  const actor = await find()
+  if (!actor) throw unauthenticated('The token or ticket is not valid.')
+  authorize(actor, 'event.read')
+  return { actor, mark }
 }
 
 /** The token in the first message, `{"type":"auth","token":"…"}`; rejects with a close code when none comes in time. */
@@ -89,7 +101,8 @@ export function refuse(socket: WebSocket, error: unknown): void {
   else socket.close(closeCodes.tryAgainLater, 'try again later')
 }
 
-function tokenIn(text: string): string | undefined {
+/** The token in a message that says who its sender is; undefined for any other message. */
+export function tokenIn(text: string): string | undefined {
   try {
     const message = JSON.parse(text) as { type?: unknown; token?: unknown } | null
     return message?.type === 'auth' && typeof message.token === 'string' ? message.token : undefined

@@ -12,7 +12,8 @@ const RETRY_MS = 500
 /** A reader that follows from behind, and the stream that it joins. */
 interface Follower {
   db: Database
-  audience: Audience
+  /** It may become another while the reader follows. */
+  audience: () => Audience
   /** The last id that it has. */
   after: number
   sink: (frames: Buffer) => void
@@ -42,7 +43,7 @@ export async function catchUp(follower: Follower): Promise<void> {
     if (!page) return
     if (page.purgedTo > cursor) return flow.lost()
     for (const frames of portions(page.events.map(follower.render))) {
-      sink(joinFor(frames, audience))
+      sink(joinFor(frames, audience()))
       await flow.room()
       if (isClosed()) return
     }
@@ -55,7 +56,7 @@ export async function catchUp(follower: Follower): Promise<void> {
     const page = await read(follower, cursor, seam)
     if (!page) return
     if (page.purgedTo > cursor) return flow.lost()
-    for (const frames of portions(page.events.map(follower.render))) sink(joinFor(frames, audience))
+    for (const frames of portions(page.events.map(follower.render))) sink(joinFor(frames, audience()))
     cursor = page.events.length === PAGE ? page.events.at(-1)!.id : seam
   }
   follower.live()
@@ -69,7 +70,7 @@ async function read(
 ): Promise<Page | undefined> {
   while (!isClosed()) {
     try {
-      const page = await readPage(db, audience, { after, upTo, limit: PAGE })
+      const page = await readPage(db, audience(), { after, upTo, limit: PAGE })
       return isClosed() ? undefined : page
     } catch {
       // The relay says that the database is away; the reader waits for it.

@@ -22,6 +22,7 @@ class FakeStream {
         own = sink
         this.sinks.add(sink)
       },
+      narrow: () => {},
       close: () => {
         if (own && this.sinks.delete(own)) this.closed++
       },
@@ -43,7 +44,9 @@ const port = () => (server.address() as AddressInfo).port
 
 function serve(limits: SocketLimits, actor: Actor = operator): void {
   sockets = new Sockets(limits)
-  wss.on('connection', (socket, request) => sockets.add(socket, request.socket)(actor, stream.subscribe()))
+  wss.on('connection', (socket, request) =>
+    sockets.add(socket, request.socket).admit(actor, stream.subscribe()),
+  )
 }
 
 beforeEach(async () => {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { type Actor, isRevoked, type Revocation } from '../core/actor.ts'
+import { ownerScope } from '../core/authorization.ts'
 import { room } from './room.ts'
 import type { Subscription } from './stream.ts'
 
@@ -32,6 +33,14 @@ interface Client {
   lastPing: number
 }
 
+/** What becomes of a socket. */
+export interface Admission {
+  /** Delivers to it, for `actor` and until the subscription or the socket ends. */
+  admit(actor: Actor, subscription: Subscription): void
+  /** One that was admitted for everybody's events is this actor's from here on. */
+  narrow(actor: Actor): void
+}
+
 export interface SocketLimits {
   pingMs?: number
   deadMs?: number
@@ -60,11 +69,8 @@ export class Sockets implements AsyncDisposable {
     return this.#clients.size
   }
 
-  /**
-   * Keeps `socket` alive, and delivers nothing to it until it is admitted: the function returned does
-   * so, for `actor` and until the subscription or the socket ends.
-   */
-  add(socket: WebSocket, wire: Duplex): (actor: Actor, subscription: Subscription) => void {
+  /** Keeps `socket` alive, and delivers nothing to it until it is admitted. */
+  add(socket: WebSocket, wire: Duplex): Admission {
     const now = Date.now()
     const client: Client = {
       socket,
@@ -83,14 +89,21 @@ export class Sockets implements AsyncDisposable {
     socket.on('error', () => {}) // 'close' follows.
     this.#clients.add(client)
     if (this.#graceMs !== undefined) sendAway(client, this.#graceMs)
-    return (actor, subscription) => {
-      if (!this.#clients.has(client) || this.#graceMs !== undefined) return subscription.close()
-      client.actor = actor
-      client.subscription = subscription
-      subscription.open((frames) => this.#deliver(client, frames), {
-        room: () => room(wire),
-        lost: () => socket.close(closeCodes.tryAgainLater, 'what was missed is no longer there'),
-      })
+    return {
+      admit: (actor, subscription) => {
+        if (!this.#clients.has(client) || this.#graceMs !== undefined) return subscription.close()
+        client.actor = actor
+        client.subscription = subscription
+        subscription.open((frames) => this.#deliver(client, frames), {
+          room: () => room(wire),
+          lost: () => socket.close(closeCodes.tryAgainLater, 'what was missed is no longer there'),
+        })
+      },
+      narrow: (actor) => {
+        client.actor = actor
+        const owner = ownerScope(actor)
+        if (owner !== undefined) client.subscription?.narrow(owner)
+      },
     }
   }
 

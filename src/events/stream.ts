@@ -25,12 +25,14 @@ export interface Flow {
 export interface Subscription {
   /** Starts delivery, with what happened since the subscription was made. */
   open(sink: Sink, flow: Flow): void
+  /** From here on, it is of this owner's things and of public ones only: nothing else is lost, or comes twice. */
+  narrow(owner: number): void
   close(): void
 }
 
 /** A reader who is given live events. */
 interface Member {
-  readonly audience: Audience
+  audience: Audience
   /** It has been given everything up to this id. */
   readonly after: number
   /** Events it must not get, since they were there before it came; undefined once all have passed. */
@@ -174,11 +176,13 @@ export class EventStream implements AsyncDisposable {
         if (mark) sink(mark)
         goLive(member, sink)
       },
+      narrow: (owner) => this.#narrow(member, owner),
       close: () => this.#leave(member),
     }
   }
 
-  #from(after: number, audience: Audience, first: Buffer): Subscription {
+  #from(after: number, whole: Audience, first: Buffer): Subscription {
+    let audience = whole
     let member: Member | undefined
     let closed = false
     return {
@@ -186,7 +190,7 @@ export class EventStream implements AsyncDisposable {
         sink(first)
         void catchUp({
           db: this.#db,
-          audience,
+          audience: () => audience,
           after,
           sink,
           flow,
@@ -200,6 +204,10 @@ export class EventStream implements AsyncDisposable {
           live: () => goLive(member!, sink),
         })
       },
+      narrow: (owner) => {
+        audience = { ...audience, owner }
+        if (member) this.#narrow(member, owner)
+      },
       close: () => {
         if (closed) return
         closed = true
@@ -207,6 +215,13 @@ export class EventStream implements AsyncDisposable {
         else this.#relay.deactivate()
       },
     }
+  }
+
+  #narrow(member: Member, owner: number): void {
+    if (member.gone) return
+    this.#members.delete(member.audience, member)
+    member.audience = { ...member.audience, owner }
+    this.#members.add(member.audience, member)
   }
 
   #leave(member: Member): void {
@@ -227,7 +242,9 @@ export class EventStream implements AsyncDisposable {
         const bytes = joinFor(frames, audience)
         for (const member of members) {
           if (member.gone) continue
-          if (member.skip || !member.sink || member.after >= firstId) deliverOneByOne(member, frames)
+          const isAlike = member.audience.owner === audience.owner
+          if (member.skip || !member.sink || member.after >= firstId || !isAlike)
+            deliverOneByOne(member, frames)
           else if (bytes.length > 0) member.sink(bytes)
           else continue
           if (++written % FAN_OUT_SLICE === 0) await yieldToOthers()

@@ -6,7 +6,16 @@ import { bearerToken, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import { problems } from '../core/problem.ts'
 import type { Logger } from '../logging/logger.ts'
-import { firstToken, type Gate, type Place, refuse, takePlace, type Wanted } from './admission.ts'
+import {
+  firstToken,
+  type Gate,
+  type Place,
+  refuse,
+  takePlace,
+  tokenIn,
+  userOf,
+  type Wanted,
+} from './admission.ts'
 import { afterField, typesField, typesIn } from './event-query.ts'
 import { channels, EnvelopeSchema, type EventType } from './event-types.ts'
 import type { Sockets } from './sockets.ts'
@@ -49,7 +58,7 @@ export function registerWebSocketRoutes(
         tags: ['events'],
         summary: `WebSocket: ${tells}`,
         description:
-          'Each message is one event, as in the example of 101. Nothing is sent before the first event; with `after`, a message `resumed` says whether all that was missed is still there (`recovered`), and if so it comes next. Where a token is needed, it comes in the Authorization header, as a `ticket`, or in a first message `{"type":"auth","token":"…"}` within 10 s. Close codes: 4401 not (or no longer) authenticated, 4403 not allowed, 4408 no authentication in time, 4413 too slow, 1001 server going away.',
+          'Each message is one event, as in the example of 101. Nothing is sent before the first event; with `after`, a message `resumed` says whether all that was missed is still there (`recovered`), and if so it comes next. Where a token is needed, it comes in the Authorization header, as a `ticket`, or in a first message `{"type":"auth","token":"…"}` within 10 s; where none is needed, that message makes it a socket of that user. Close codes: 4401 not (or no longer) authenticated, 4403 not allowed, 4408 no authentication in time, 4413 too slow, 1001 server going away.',
         querystring: PlaceQuery,
         response: { 101: EnvelopeSchema, ...problems(422, 426) },
       },
@@ -85,7 +94,7 @@ export function registerWebSocketRoutes(
         })
       },
       wsHandler: async (socket, request) => {
-        const admit = sockets.add(socket, request.raw.socket)
+        const { admit, narrow } = sockets.add(socket, request.raw.socket)
         try {
           const { place } = settled(arrivals.get(request.raw)) ?? {
             place: await takePlace(stream, gate, wantedBy(request, types), async () =>
@@ -97,7 +106,17 @@ export function registerWebSocketRoutes(
             throw unauthenticated('The token is no longer valid.')
           }
           admit(place.actor, place.subscription)
+          if (place.actor.kind === 'operator') socket.once('message', (data) => identify(String(data)))
         } catch (error) {
+          refused(error)
+        }
+
+        /** While access is open nobody has to say who they are; who does is from then on nobody else. */
+        function identify(message: string): void {
+          const token = tokenIn(message)
+          if (token !== undefined) userOf(gate, token, request.ip).then(narrow).catch(refused)
+        }
+        function refused(error: unknown): void {
           log.debug({ reqId: request.id, err: error }, 'socket refused')
           refuse(socket, error)
         }

@@ -33,7 +33,7 @@ vi.spyOn(EventStream.prototype, 'subscribe').mockImplementation(async function (
     subscription.close()
     live.delete(subscription)
   }
-  return { open: subscription.open, close }
+  return { ...subscription, close }
 })
 
 beforeAll(async () => {

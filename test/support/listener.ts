@@ -23,6 +23,7 @@ export interface Listener {
   /** Resolves to the close code. */
   closed: Promise<number>
   readonly isOpen: boolean
+  send(text: string): void
   close(): void
 }
 
@@ -41,6 +42,7 @@ export async function listen(url: string): Promise<Listener> {
     get isOpen() {
       return socket.readyState === socket.OPEN
     },
+    send: (text) => socket.send(text),
     close: () => socket.close(),
   }
 }
