@@ -17,8 +17,7 @@ export const PROBLEM_JSON = 'application/problem+json; charset=utf-8'
 /** What the framework's own errors mean to a caller, where its words are not meant for one. */
 const frameworkDetails: Record<string, string> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON.',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE:
-    'The body is of a media type that this address does not take; JSON is application/json.',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The Content-Type is not a media type; that of JSON is application/json.',
   FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than this address takes.',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says.',
   FST_ERR_BAD_URL: 'The path is not a valid URL path.',

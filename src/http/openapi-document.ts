@@ -23,6 +23,7 @@ function tidy(value: unknown, schemas: Record<string, unknown>): unknown {
   // Ours, not JSON Schema's.
   delete copy.normalize
   delete copy.failFast
+  delete copy.maxDepth
   // By OpenAPI's rules its values would be the names of schemas; the constants in them say enough.
   delete copy.discriminator
   if ('in' in copy && hasDefault(copy.schema)) copy.required = false

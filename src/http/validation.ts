@@ -85,6 +85,7 @@ function createAjv(
   })
   for (const [name, { is }] of Object.entries(formats)) ajv.addFormat(name, is)
   ajv.addKeyword('failFast')
+  ajv.addKeyword({ keyword: 'maxDepth', schemaType: 'number', validate: isShallow, errors: false })
   ajv.addKeyword({
     keyword: 'normalize',
     schemaType: 'string',
@@ -97,6 +98,12 @@ function createAjv(
     },
   })
   return ajv
+}
+
+/** Whether no more than so many arrays and objects are in each other: what nobody's stack is too small for. */
+function isShallow(most: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return most > 0 && Object.values(value).every((item) => isShallow(most - 1, item))
 }
 
 const integerText = /^-?\d{1,15}$/
@@ -156,6 +163,8 @@ function message(
       return params.limit === 1 ? 'must not be empty' : `must have at least ${params.limit} characters`
     case 'maxLength':
       return `must have at most ${params.limit} characters`
+    case 'maxDepth':
+      return 'is nested too deeply'
     case 'format':
       return formats[params.format]?.message ?? message
     default:

@@ -2,6 +2,16 @@ import { isDeepStrictEqual } from 'node:util'
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { isCredential } from '../../outbound/send.ts'
 
+const sentBody = {
+  type: ['string', 'object', 'array'],
+  maxLength: 10_000,
+  additionalProperties: true,
+  items: {},
+  // Lists that show the task have to be read by whatever reads JSON.
+  maxDepth: 100,
+  description: 'Text is sent as it is, anything else as JSON',
+} as const
+
 export const HttpInputSchema = {
   type: 'object',
   required: ['url'],
@@ -24,13 +34,7 @@ export const HttpInputSchema = {
       additionalProperties: { type: 'string', maxLength: 4096, format: 'header-value' },
       description: 'Those that let one in somewhere are kept, but never shown again',
     },
-    body: {
-      type: ['string', 'object', 'array'],
-      maxLength: 10_000,
-      additionalProperties: true,
-      items: {},
-      description: 'Text is sent as it is, anything else as JSON',
-    },
+    body: sentBody,
     timeout_seconds: { type: 'integer', minimum: 1, maximum: 300, description: '30 when absent' },
   },
   additionalProperties: false,
