@@ -24,6 +24,7 @@ const MAX_INBOUND_MESSAGE = 64 * 1024
 const REQUEST_TIMEOUT_MS = 300_000
 /** For so long a connection may neither take nor send a byte: an answer nobody reads would keep its memory. */
 const STALL_MS = 120_000
+const SOCKET_ROUTE = /^\/ws(\/|$)/
 const CORS_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const CORS_REQUEST_HEADERS = [
   'authorization',
@@ -42,6 +43,7 @@ const CORS_EXPOSED_HEADERS = [
   'content-disposition',
   'content-range',
   'etag',
+  'idempotency-replayed',
   'link',
   'location',
   'ratelimit',
@@ -100,10 +102,19 @@ export async function createHttpServer(options: {
     options: { maxPayload: MAX_INBOUND_MESSAGE, perMessageDeflate: false },
     preClose: (done) => void closeSockets().finally(done),
   })
+  app.websocketServer.on('wsClientError', (_error, socket) => {
+    socket.end(rawProblem(400, 'This is no handshake of a WebSocket (RFC 6455).'))
+  })
+  // What is expected beyond 100-continue may be left unfulfilled (RFC 9110, section 10.1.1).
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1'
-    done(lacksHost ? new DomainError('bad-request', 'The Host header is missing.') : undefined)
+    const { ws, is404, headers, raw, routeOptions } = request
+    const wrong = (detail: string) => done(new DomainError('bad-request', detail))
+    if (headers.host === undefined && raw.httpVersion === '1.1') wrong('The Host header is missing.')
+    // The plugin would open it, and close it at once.
+    else if (ws && !is404 && !SOCKET_ROUTE.test(routeOptions.url ?? '')) wrong('There is no WebSocket here.')
+    else done()
   })
   const methodsOf = registerMethods(app)
   registerAccess(app, config, authenticator)
@@ -144,14 +155,15 @@ export function bareServer(log: Logger, trustedProxies: string[], stallMs = STAL
       if (error.code === 'ECONNRESET' || socket.destroyed) return
       const status =
         error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
-      const body = JSON.stringify(
-        toProblem(Object.assign(new Error('This is not HTTP.'), { statusCode: status }), '/'),
-      )
-      socket.end(
-        `HTTP/1.1 ${status} Error\r\nconnection: close\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-      )
+      socket.end(rawProblem(status, 'This is not HTTP.'))
     },
   }).withTypeProvider<JsonSchemaToTsProvider>()
+}
+
+/** An answer where there is no reply to write it to. */
+function rawProblem(statusCode: number, detail: string): string {
+  const body = JSON.stringify(toProblem(Object.assign(new Error(detail), { statusCode }), '/'))
+  return `HTTP/1.1 ${statusCode} Error\r\nconnection: close\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 /** A caller's own X-Request-Id is kept if it is harmless; else ids count up after a random prefix. */
