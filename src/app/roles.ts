@@ -28,6 +28,7 @@ export async function startScheduler(parts: Parts): Promise<AsyncDisposable> {
     },
   })
   stack.use(keepStatistics(db, log))
+  for (const importer of importers) await runner.closeCutOff(importer)
   if (config.IMPORTS === 'on') {
     stack.use(await startImportSchedule({ boss, runner, importers, log }))
     const { CBR_URL: url, CURRENCY_BACKFILL_DAYS: days } = config

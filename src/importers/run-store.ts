@@ -5,20 +5,27 @@ const COLUMNS = `id AS run_id, importer, trigger, state, started_at, finished_at
   created_count, updated_count, skipped_count, error`
 const KEPT_DAYS = 30
 
-/**
- * Records that a run begins. The caller holds the importer's lock, so a run that still counts as
- * running was cut off; it is closed and told as failed here, and old history is dropped.
- */
+/** A run of importer $1 that counts as running was cut off, if the caller holds the lock: it has failed, and that is told. */
+const CLOSE = `
+  WITH cut AS (
+    UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = 'cut off: the process ended'
+    WHERE importer = $1 AND state = 'running' RETURNING *
+  ), told AS (
+    INSERT INTO events (type, data) SELECT 'background_task_failed',
+      json_build_object('importer', importer, 'run_id', id, 'error', error) FROM cut
+  )`
+
+/** Closes a run that was cut off; whether there was one. The caller holds the importer's lock. */
+export async function closeCutOff(db: Queryable, importer: string): Promise<boolean> {
+  const { rows } = await db.query({ text: `${CLOSE} SELECT FROM cut`, values: [importer] })
+  return rows.length > 0
+}
+
+/** Records that a run begins, closes one that was cut off, and drops old history. The caller holds the importer's lock. */
 export async function beginRun(db: Queryable, importer: string, trigger: Trigger): Promise<number> {
   const { rows } = await db.query<{ id: number }>({
     text: `
-      WITH cut AS (
-        UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = 'cut off: the process ended'
-        WHERE importer = $1 AND state = 'running' RETURNING *
-      ), told AS (
-        INSERT INTO events (type, data) SELECT 'background_task_failed',
-          json_build_object('importer', importer, 'run_id', id, 'error', error) FROM cut
-      ), old AS (
+      ${CLOSE}, old AS (
         DELETE FROM import_runs WHERE importer = $1 AND state <> 'running'
           AND started_at < now() - make_interval(days => ${KEPT_DAYS})
       )

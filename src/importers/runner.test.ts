@@ -165,6 +165,28 @@ test('a process that dies in mid-run leaves no lock, and the next run closes its
   expect((await events()).filter(({ type }) => type === 'background_task_completed')).toHaveLength(1)
 })
 
+test('what a killed process left as running is closed, once, and not what is under way', async () => {
+  const [one, two] = [startProcess('one'), startProcess('two')]
+  const importer = new Gated()
+  const first = one.runner.run(importer, 'manual')
+  await isFetching(importer)
+  await two.runner.closeCutOff(importer)
+  expect(two.changes).toBe(0)
+  importer.letGo()
+  expect(await first).toMatchObject({ state: 'succeeded' })
+  await two.runner.closeCutOff(importer)
+  expect(two.changes).toBe(0)
+  await database.rows(`INSERT INTO import_runs (importer, trigger) VALUES ('todos', 'schedule')`)
+  await two.runner.closeCutOff(importer)
+  await two.runner.closeCutOff(importer)
+  expect(two.changes).toBe(1)
+  expect((await runs())[0]).toMatchObject({ state: 'failed', error: 'cut off: the process ended' })
+  expect((await events()).map(({ type }) => type)).toEqual([
+    'background_task_completed',
+    'background_task_failed',
+  ])
+})
+
 test('a failure to save writes nothing of it, is recorded and told, and the next run works', async () => {
   const one = startProcess('one')
   const broken = new Gated().letGo()

@@ -4,7 +4,7 @@ import { isLockTimeout } from '../database/sqlstate.ts'
 import { appendEvent } from '../events/outbox.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Importer, ImportRun, Trigger } from './importer.ts'
-import { beginRun, failRun, findRun, findRunning, finishRun } from './run-store.ts'
+import { beginRun, closeCutOff, failRun, findRun, findRunning, finishRun } from './run-store.ts'
 
 /** How long a run by hand waits for one that is under way. */
 const WAIT_MS = 30_000
@@ -21,6 +21,8 @@ export interface ImportRunner extends AsyncDisposable {
    * whichever process, it begins none and returns the id of that one.
    */
   start(importer: Importer): Promise<number>
+  /** Closes the run of a process that was killed in the middle, which would look as if it were under way until the next. */
+  closeCutOff(importer: Importer): Promise<void>
 }
 
 interface Begin {
@@ -133,6 +135,12 @@ export function createImportRunner(deps: {
       const id = running.has(importer.name) ? undefined : await begin(importer, false)
       // One that is neither begun nor recorded is about to be, or has just ended.
       return id ?? (await findRunning(db, importer.name)) ?? (await begin(importer, true))!
+    },
+    async closeCutOff({ name }) {
+      await using session = await db.session()
+      if (!(await lock(session, name, false)) || !(await closeCutOff(db, name))) return
+      log.warn({ importer: name }, 'an import was cut off: the process ended')
+      onChange()
     },
     async [Symbol.asyncDispose]() {
       stopping.abort()
