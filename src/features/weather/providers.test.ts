@@ -84,6 +84,19 @@ test('Open-Meteo is asked where the city is, once, and then for the weather ther
   expect([searchParams.get('wind_speed_unit'), searchParams.get('apikey')]).toEqual(['ms', 'k'])
 })
 
+test('Open-Meteo may write the time as text, as it does where it is not asked for seconds', async () => {
+  for (const time of ['2025-12-15T11:45', '2025-12-15T11:45:00', '2025-12-15T11:45Z']) {
+    const answer = { ...forecastAnswer, current: { ...forecastAnswer.current, time } }
+    expect(await fromOpenMeteo(placeAnswer, answer).observe('moscow')).toMatchObject({
+      observed_at: '2025-12-15T11:45:00.000000Z',
+    })
+  }
+  for (const time of ['2025-12-15', '2025-13-15T11:45', '11:45', '2025-12-15T11:45+03:00', '']) {
+    const answer = { ...forecastAnswer, current: { ...forecastAnswer.current, time } }
+    await expect(fromOpenMeteo(placeAnswer, answer).observe('moscow')).rejects.toThrow('"current.time"')
+  }
+})
+
 test('a city that they do not know is undefined, and asked for again', async () => {
   const notFound = { cod: '404', message: 'city not found' }
   expect(await fromOpenWeather(notFound).observe('atlantis')).toBeUndefined()

@@ -13,12 +13,19 @@ export function numberAt(value: unknown, path: string, min: number, max: number)
   return found
 }
 
-/** The time at a path, in seconds since 1970, as ISO 8601 text with microseconds. */
+/** The time at a path, in seconds since 1970 or as ISO 8601 text of UTC, as ISO 8601 text with microseconds. */
 export function timeAt(value: unknown, path: string): string {
-  // Until the year 9999: no answer is to become a date that cannot be written.
-  const seconds = Math.trunc(numberAt(value, path, 0, 253_402_300_799))
-  return new Date(seconds * 1000).toISOString().replace('Z', '000Z')
+  const found = path.split('.').reduce(member, value)
+  const isText = typeof found === 'string' && UTC_TEXT.test(found)
+  const seconds = isText ? Date.parse(`${found.replace(/Z$/, '')}Z`) / 1000 : found
+  if (typeof seconds !== 'number' || !(seconds >= 0 && seconds <= LATEST_SECONDS))
+    throw new Error(`the answer has no valid "${path}"`)
+  return new Date(Math.trunc(seconds) * 1000).toISOString().replace('Z', '000Z')
 }
+
+const UTC_TEXT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z?$/
+/** The end of the year 9999: no answer is to become a date that cannot be written. */
+const LATEST_SECONDS = 253_402_300_799
 
 /** What no thermometer, hygrometer or anemometer has ever shown is a mistake. */
 export const PLAUSIBLE = {
