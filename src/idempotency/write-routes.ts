@@ -101,7 +101,9 @@ function ownedIn(body: unknown): Owned[] {
 
 function writeOf({ actor, method, url, body }: FastifyRequest, key: string) {
   const scope = actor.kind === 'user' ? `user ${actor.id}` : actor.kind
-  return { scope, key, request: `${method} ${url} ${JSON.stringify(body) ?? ''}` }
+  // With a slash at its end or without, it is the same path.
+  const target = url.replace(/\/(?=\?|$)/, '')
+  return { scope, key, request: `${method} ${target} ${JSON.stringify(body) ?? ''}` }
 }
 
 /** The key, with or without the quotes that the draft asks for (RFC 8941 strings). */

@@ -40,6 +40,13 @@ test('the same request with the same key is done once and answered the same', as
   ).toHaveLength(1)
 })
 
+test('a slash at the end makes no other request of it', async () => {
+  const headers = { 'idempotency-key': 'slash' }
+  const first = await app.send('POST', '/tasks', { title: 'Once' }, headers)
+  const again = await app.send('POST', '/tasks/', { title: 'Once' }, headers)
+  expect([again.status, again.body]).toEqual([201, first.body])
+})
+
 test('an answer stays what it was, whatever became of the task since', async () => {
   const key = freshKey()
   const { body } = await post(key, { title: 'first form' })

@@ -123,6 +123,17 @@ test('a user finds own tasks only, whatever is asked for; an admin those of all'
   expect(await list('user=anna', root)).toEqual([6])
 })
 
+test('a name that is a number is found by it, unless it is the id of a user', async () => {
+  const named = async (username: string) => bearer((await register(app, username)).access_token)
+  const likeAnId = String(annaId).padStart(3, '0')
+  const [number, taken] = [await named('777777'), await named(likeAnId)]
+  const { body } = await app.send('POST', '/tasks', { title: 'Of a number' }, number)
+  const other = await app.send('POST', '/tasks', { title: 'Of another' }, taken)
+  expect(await list('user=777777')).toEqual([body.id])
+  expect(await list(`user=${likeAnId}`)).toEqual([6])
+  for (const id of [body.id, other.body.id]) await app.fetch(`/tasks/${id}`, { method: 'DELETE' })
+})
+
 test.each([
   ['priority=highest', 'query.priority.0'],
   ['priority=', 'query.priority.0'],

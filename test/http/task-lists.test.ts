@@ -78,6 +78,11 @@ test('Link leads through all pages, forwards and backwards', async () => {
   expect((await app.fetch(first!)).body).toEqual(pages[0])
 })
 
+test('Link keeps a question mark that is part of the query', async () => {
+  const { next, first } = links(await app.fetch('/tasks?source=why?&status=todo&sort=-id&limit=5'))
+  expect([first, next]).toEqual(['/tasks?source=why%3F&status=todo&sort=-id&skip=0&limit=5', undefined])
+})
+
 test('first, prev and next are there exactly where they lead somewhere', async () => {
   const rels = async (query: string) => Object.keys(links(await app.fetch(`/tasks?${query}`)))
   expect(await rels('limit=10')).toEqual(['first', 'next'])

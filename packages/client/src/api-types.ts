@@ -506,7 +506,7 @@ export interface Routes {
       /** Repeat it for more than one */
       priority?: Array<'none' | 'low' | 'medium' | 'high' | 'urgent'> | undefined
       user_id?: number | undefined
-      /** The id or the name of a user */
+      /** The id of a user or, where there is none of it, the name of one */
       user?: string | undefined
       /** In any letter case */
       city?: string | undefined
@@ -640,7 +640,7 @@ export interface Routes {
       /** Repeat it for more than one */
       priority?: Array<'none' | 'low' | 'medium' | 'high' | 'urgent'> | undefined
       user_id?: number | undefined
-      /** The id or the name of a user */
+      /** The id of a user or, where there is none of it, the name of one */
       user?: string | undefined
       /** In any letter case */
       city?: string | undefined

@@ -18,7 +18,7 @@ export const filterFields = {
   completed: { type: 'boolean' },
   priority: { type: 'array', items: priorityField, ...many },
   user_id: idField,
-  user: { ...text, description: 'The id or the name of a user' },
+  user: { ...text, description: 'The id of a user or, where there is none of it, the name of one' },
   city: { ...cityText, type: 'string', description: 'In any letter case' },
   source: { ...text, description: 'Where they were imported from', examples: ['jsonplaceholder'] },
   label: {

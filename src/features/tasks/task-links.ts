@@ -2,8 +2,9 @@ import type { PageStart, TaskPage } from './task-query.ts'
 
 /** The Link header (RFC 8288) of a page: relations to others of the same list, relative to the server. */
 export function pageLinks(url: string, { next, previous }: TaskPage, limit: number): string {
-  const [path, query = ''] = url.split('?')
-  const parameters = new URLSearchParams(query)
+  // Only the first question mark parts the two.
+  const [path] = url.split('?', 1)
+  const parameters = new URLSearchParams(url.slice(path!.length))
   const first: PageStart = parameters.has('cursor') ? { cursor: '' } : { skip: 0 }
   for (const name of ['skip', 'cursor', 'limit']) parameters.delete(name)
   const list = `${path}?${parameters}${parameters.size > 0 ? '&' : ''}`

@@ -1,7 +1,7 @@
 import { validationError } from '../../core/errors.ts'
 import { type Period, periodOf } from '../../core/period.ts'
 import type { Queryable } from '../../database/database.ts'
-import { findUserByName } from '../users/index.ts'
+import { findUser, findUserByName } from '../users/index.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
 import { readCursor } from './task-cursor.ts'
 import type { TaskFilter } from './task-filter.ts'
@@ -55,8 +55,9 @@ export async function readFilter(
 
 async function userOf(db: Queryable, user: string | undefined): Promise<number | undefined> {
   if (user === undefined) return undefined
-  if (/^\d{1,9}$/.test(user)) return Number(user)
-  return (await findUserByName(db, user))?.id ?? NOBODY
+  const byId = /^\d{1,9}$/.test(user) ? await findUser(db, Number(user)) : undefined
+  // A name may be a number too.
+  return (byId ?? (await findUserByName(db, user)))?.id ?? NOBODY
 }
 
 function period(from: string | undefined, to: string | undefined, prefix: string): Period | undefined {
