@@ -10,7 +10,7 @@ import pg, {
 import { isoTimestamp } from '../core/timestamp.ts'
 import { Lanes } from './lanes.ts'
 import { listen } from './listen.ts'
-import { isRetried, translated } from './sqlstate.ts'
+import { endsConnection, isRetried, translated, unavailable } from './sqlstate.ts'
 
 /** A statement with its values; one with a `name` is prepared once per connection. */
 export interface Statement {
@@ -68,6 +68,8 @@ const ANSWER_MS = 20_000
 /** Sessions may wait for a lock beyond the statement timeout. */
 const SESSION_ANSWER_FACTOR = 3
 const CONNECT_TIMEOUT_MS = 5_000
+/** Sooner than a firewall on the way forgets a connection on which nothing happens. */
+const KEEP_ALIVE_MS = 30_000
 const ATTEMPTS = 5
 const BACKOFF_MS = 10
 
@@ -117,6 +119,8 @@ export function openDatabase(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    verify: refuseStandby,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: answerMs,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
@@ -125,15 +129,17 @@ export function openDatabase(
   pool.on('error', onIdleError)
   // The last word of a dying server may come with the first of the connection, before anybody listens to it.
   pool.on('connect', (client) => client.on('error', () => {}))
-  const lanes = new Lanes(pool, LANES, LISTS_AT_ONCE)
+  // Whatever keeps one from us, the statement is not at fault, and can be tried again.
+  const connect = () => pool.connect().catch((error) => Promise.reject(unavailable(error)))
+  const lanes = new Lanes(connect, LANES, LISTS_AT_ONCE)
 
   const query = <R extends QueryResultRow>(statement: Statement) =>
     retried(() => lanes.query<R>(statement as QueryConfig, statement.read))
 
   return {
     query,
-    transaction: (work) => retried(() => inTransaction(pool, work)),
-    session: () => openSession(pool, answerMs * SESSION_ANSWER_FACTOR),
+    transaction: (work) => retried(() => inTransaction(connect, work)),
+    session: () => openSession(connect, answerMs * SESSION_ANSWER_FACTOR),
     listen: (channel, heard) =>
       listen({ ...withSessionOptions(connection), application_name: 'taskwire events' }, channel, heard),
     connections: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
@@ -161,8 +167,21 @@ async function retried<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-async function inTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
+/**
+ * After a failover the name of the database may lead to the server that was the primary, for a while. Its connections
+ * would stay, take no writes, and show nothing of the transactions that events have to wait for.
+ */
+function refuseStandby(client: PoolClient, done: (error?: Error) => void): void {
+  client
+    .query<{ is_standby: boolean }>('SELECT pg_is_in_recovery() AS is_standby')
+    .then(({ rows }) => done(rows[0]!.is_standby ? new Error('this is a standby') : undefined), done)
+}
+
+async function inTransaction<T>(
+  connect: () => Promise<PoolClient>,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const client = await connect()
   let failure: Error | undefined
   const onError = (error: Error) => {
     failure = error
@@ -182,6 +201,7 @@ async function inTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) 
     await client.query('ROLLBACK').catch((rollbackError: Error) => {
       failure = rollbackError
     })
+    if (endsConnection(error)) failure = error as Error
     throw error
   } finally {
     client.off('error', onError)
@@ -189,8 +209,8 @@ async function inTransaction<T>(pool: pg.Pool, work: (transaction: Transaction) 
   }
 }
 
-async function openSession(pool: pg.Pool, answerMs: number): Promise<Session> {
-  const client: PoolClient = await pool.connect().catch((error) => Promise.reject(translated(error)))
+async function openSession(connect: () => Promise<PoolClient>, answerMs: number): Promise<Session> {
+  const client = await connect()
   const ignore = () => {} // The statements on it fail by themselves.
   client.on('error', ignore)
   return {

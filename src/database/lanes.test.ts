@@ -25,7 +25,7 @@ beforeEach(() => {
     max: COUNT + 1,
   } as pg.PoolConfig)
   pool.on('error', () => {})
-  lanes = new Lanes(pool, COUNT, LISTS_AT_ONCE)
+  lanes = new Lanes(() => pool.connect(), COUNT, LISTS_AT_ONCE)
   return async () => {
     lanes.close()
     await pool.end()

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import pg, { type Pool, type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg'
+import pg, { type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg'
 import { endsConnection } from './sqlstate.ts'
 
 interface Lane {
@@ -36,15 +36,15 @@ const WITHOUT_LISTS = 2
  * Every statement is its own implicit transaction, so callers cannot see each other.
  */
 export class Lanes {
-  readonly #pool: Pool
+  readonly #connect: () => Promise<PoolClient>
   readonly #lanes: (Lane | undefined)[]
   readonly #listsAtOnce: number
   readonly #opening: (Promise<Lane> | undefined)[]
   #gathering: Lane | undefined
   #closed = false
 
-  constructor(pool: Pool, count: number, listsAtOnce: number) {
-    this.#pool = pool
+  constructor(connect: () => Promise<PoolClient>, count: number, listsAtOnce: number) {
+    this.#connect = connect
     this.#listsAtOnce = listsAtOnce
     this.#lanes = new Array<Lane | undefined>(count).fill(undefined)
     this.#opening = new Array<Promise<Lane> | undefined>(count).fill(undefined)
@@ -120,7 +120,7 @@ export class Lanes {
   }
 
   async #open(index: number): Promise<Lane> {
-    const client = await this.#pool.connect()
+    const client = await this.#connect()
     if (this.#closed) {
       client.release(true)
       throw new Error('Connection terminated: closed while it was being opened')

@@ -5,7 +5,7 @@ import { endsConnection, isLockTimeout, isRetried, translated } from './sqlstate
 const coded = (code: string, message = 'it failed') => Object.assign(new Error(message), { code })
 
 test('only what a second run can mend is retried', () => {
-  expect(['40001', '40P01'].map((code) => isRetried(coded(code)))).toEqual([true, true])
+  expect(['40001', '40P01', '26000'].map((code) => isRetried(coded(code)))).toEqual([true, true, true])
   expect(['23505', '57014', '08006', '40002', ''].filter((code) => isRetried(coded(code)))).toEqual([])
   expect(isRetried('40001')).toBe(false)
 })
@@ -45,6 +45,7 @@ test('lock timeouts and last words are told apart', () => {
   expect(isLockTimeout(coded('55P03'))).toBe(true)
   expect(isLockTimeout(coded('57014'))).toBe(false)
   expect(endsConnection(coded('57P01'))).toBe(true)
+  expect(endsConnection(coded('25006'))).toBe(true)
   expect(endsConnection(coded('57014'))).toBe(false)
   expect(endsConnection(undefined)).toBe(false)
 })

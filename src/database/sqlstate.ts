@@ -5,8 +5,13 @@ const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK_DETECTED = '40P01'
 const LOCK_NOT_AVAILABLE = '55P03'
 
-/** Failures that vanish when the whole transaction is run again. */
-const RETRIED = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED])
+const NO_SUCH_PREPARED_STATEMENT = '26000'
+
+/**
+ * Failures that vanish when the whole transaction is run again. A statement is not there when the one that prepares
+ * it, sent before it on the same connection, was cancelled; the driver has forgotten it by then.
+ */
+const RETRIED = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED, NO_SUCH_PREPARED_STATEMENT])
 
 /** The server is starting, stopping, gone, full, or busy beyond the statement timeout or our retries: try later. */
 const UNAVAILABLE = /^(08...|57P0.|57014|53...|58030|25006|40001|40P01)$/
@@ -32,9 +37,12 @@ export function isLockTimeout(error: unknown): boolean {
 /** What the driver says when it gives up a connection on which nothing is answered. */
 const UNANSWERED = 'Query read timeout'
 
-/** True for the last words of a server that closes the connection, and for the silence of one out of reach. */
+/**
+ * True for the last words of a server that closes the connection, for the silence of one out of reach, and for a
+ * connection that takes no writes: another may, once a failover is through.
+ */
 export function endsConnection(error: unknown): boolean {
-  if (/^(08...|57P0.)$/.test(codeOf(error))) return true
+  if (/^(08...|57P0.|25006)$/.test(codeOf(error))) return true
   return error instanceof Error && error.message === UNANSWERED
 }
 
@@ -48,7 +56,11 @@ function isUnavailable(error: unknown): boolean {
 
 /** Gives an unavailable database the name that the edge renders as 503; other errors stay as they are. */
 export function translated(error: unknown): unknown {
-  if (!isUnavailable(error)) return error
+  return isUnavailable(error) ? unavailable(error) : error
+}
+
+/** The same, whatever the error is: of a connection that is not to be had. */
+export function unavailable(error: unknown): DomainError {
   return new DomainError('unavailable', 'The database is not available; try again shortly.', {
     headers: { 'retry-after': '1' },
     cause: new Error(errorText(error)),
