@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import { unlessAborted } from '../core/abort.ts'
-import { errorText } from '../core/errors.ts'
+import { errorText, isAway } from '../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Counters } from './counters.ts'
 import type { Link, Nats } from './nats.ts'
@@ -13,7 +13,7 @@ export interface Receiver<T> {
   read(payload: Uint8Array): T | null
   /**
    * Takes it; says whether it was new. `key` is the same whenever the same message comes, undefined where
-   * that is unknown. When it throws, the message comes again.
+   * that is unknown. When it throws that something is not available, the message comes again.
    */
   take(message: T, key: string | undefined): Promise<boolean>
 }
@@ -57,6 +57,12 @@ export function startIntake<T>(deps: {
       isWaiting = false
       return 'taken'
     } catch (error) {
+      // Nothing comes before the one that waits; so it waits for the database only, and not to become another message.
+      if (!isAway(error)) {
+        counters.malformed++
+        log.error({ subject, key, err: error }, 'a message from NATS could not be taken, and was dropped')
+        return 'dropped'
+      }
       if (!isWaiting) log.warn(`messages from NATS wait: ${errorText(error)}`)
       isWaiting = true
       return 'failed'

@@ -58,6 +58,11 @@ export class DomainError extends Error {
   }
 }
 
+/** Whether something that is needed is away, so that the same may work later. */
+export function isAway(error: unknown): boolean {
+  return error instanceof DomainError && error.code === 'unavailable'
+}
+
 /** A 422 that names each mistake. */
 export function validationError(errors: FieldError[]): DomainError {
   const detail = errors.map(({ path, message }) => `${path} ${message}`).join('; ')

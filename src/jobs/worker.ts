@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { DomainError, errorText } from '../core/errors.ts'
+import { errorText, isAway } from '../core/errors.ts'
 import type { Database } from '../database/database.ts'
 import type { Logger } from '../logging/logger.ts'
 import { Backlog } from './backlog.ts'
@@ -207,8 +207,4 @@ export class Worker implements AsyncDisposable {
     for (const timer of this.#timers) clearInterval(timer)
     await this.#turning
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof DomainError && error.code === 'unavailable'
 }

@@ -142,12 +142,26 @@ describe.skipIf(!hasNats)('with NATS', () => {
     ['no time', '{"currency":"USD","rate":1,"timestamp":"now"}'],
     ['the 30th of February', '{"currency":"USD","rate":1,"timestamp":"2025-02-30"}'],
     [
-      'tomorrow',
-      `{"currency":"USD","rate":1,"timestamp":"${new Date(Date.now() + 86_400_000).toISOString()}"}`,
+      'a day far ahead',
+      `{"currency":"USD","rate":1,"timestamp":"${new Date(Date.now() + 3 * 86_400_000).toISOString()}"}`,
     ],
     ['a hundred thousand brackets', '['.repeat(60_000)],
     ['1 MB', `{"currency":"USD","rate":1,"id":"${'x'.repeat(1_048_576 - 40)}"}`],
   ]
+
+  test('a message that the database does not take is dropped too: the next one is taken', async () => {
+    await app.database.rows("ALTER TABLE currencies ADD CONSTRAINT not_this CHECK (code <> 'XXX')")
+    const known = app.logged.length
+    const malformed = await metric('taskwire_nats_messages_total{outcome="malformed"}')
+    for (const code of ['XXX', 'AAA']) tell({ currency: code, rate: 1 })
+    await eventually(async () => (await app.fetch('/currencies/AAA')).status === 200, 'the next is taken')
+    expect(await metric('taskwire_nats_messages_total{outcome="malformed"}')).toBe(malformed + 1)
+    expect(app.logged.slice(known).filter(({ level }) => Number(level) >= 50)).toMatchObject([
+      { msg: 'a message from NATS could not be taken, and was dropped', err: expect.anything() },
+    ])
+    await app.database.rows('ALTER TABLE currencies DROP CONSTRAINT not_this')
+    app.logged.splice(known)
+  })
 
   test('messages that make no sense are logged once each, counted and dropped; the next one is taken', async () => {
     const before = [await currency('USD'), await app.database.rows('SELECT count(*) AS n FROM events')]

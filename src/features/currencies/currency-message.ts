@@ -1,5 +1,5 @@
 import { type ExactNumber, numberText, parseExactly } from '../../core/exact-json.ts'
-import { isMoment } from '../../core/moment.ts'
+import { isMoment, utcInstant } from '../../core/moment.ts'
 import { BASE, isCurrencyCode, RATE_RANGE } from './currency.ts'
 import { currencyEventRenderers } from './currency-events.ts'
 
@@ -35,8 +35,8 @@ export interface RemoteRate {
 
 const MAX_BYTES = 64 * 1024
 const MAX_DIGITS = 40
-/** Clocks differ. */
-const MAX_AHEAD_MS = 60_000
+/** Banks set the rates of tomorrow. */
+const MAX_AHEAD_MS = 2 * 24 * 60 * 60 * 1000
 const FIELDS = new Set(['id', 'currency', 'rate', 'event_type', 'timestamp', 'source'])
 
 /**
@@ -58,7 +58,8 @@ export function readCurrencyMessage(payload: Uint8Array, now = Date.now()): Remo
   const rate = numberText(message.rate)
   if (rate === undefined) throw new Error('its rate is not a number')
   const value = Number(rate)
-  if (!(value >= RATE_RANGE.minimum && value <= RATE_RANGE.maximum) || rate.length > MAX_DIGITS)
+  // The bounds themselves are left out: the number may be rounded to one, and the text lie beyond it.
+  if (!(value > RATE_RANGE.minimum && value < RATE_RANGE.maximum) || rate.length > MAX_DIGITS)
     throw new Error('its rate is out of range')
   return { code, rate, timestamp: timestampOf(message.timestamp as string | undefined, now) }
 }
@@ -76,11 +77,11 @@ function parse(payload: Uint8Array): Record<string, unknown> {
   return message as Record<string, unknown>
 }
 
-/** A time without a zone is one of UTC, as Python writes them. */
+/** A time without a zone is one of UTC, as Python writes them. PostgreSQL knows fewer zones than JavaScript. */
 function timestampOf(text: string | undefined, now: number): string | null {
   if (text === undefined) return null
   const timestamp = /T[^Z+-]*$/.test(text) ? `${text}Z` : text
   if (!isMoment(timestamp)) throw new Error('its timestamp is no time such as 2025-12-15T12:00:00Z')
   if (Date.parse(timestamp) > now + MAX_AHEAD_MS) throw new Error('its timestamp is in the future')
-  return timestamp
+  return utcInstant(timestamp)
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
-import { DomainError, errorText } from '../../core/errors.ts'
+import { errorText, isAway } from '../../core/errors.ts'
 import type { Logger } from '../../logging/logger.ts'
 import { checkDead, publishDead } from './dead-letters.ts'
 import type { TaskMessage } from './message.ts'
@@ -139,7 +139,7 @@ export class Consumer {
         log.info({ queue: this.#queue, created, messages: taken.length }, 'messages taken in')
         return
       } catch (error) {
-        if (error instanceof DomainError && error.code === 'unavailable') {
+        if (isAway(error)) {
           if (wait === RETRY_MS.min) log.warn(`messages wait for the database: ${errorText(error)}`)
           await delay(wait)
           wait = Math.min(wait * 2, RETRY_MS.max)
