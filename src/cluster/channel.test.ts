@@ -1,5 +1,9 @@
-import { EventEmitter } from 'node:events'
-import { expect, test } from 'vitest'
+import { fork } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import { memoryCounter } from '../rate-limit/index.ts'
 import { type ChannelEnd, openChannel } from './channel.ts'
 import { serveCounters, sharedCounters } from './shared-counters.ts'
@@ -45,6 +49,24 @@ test('when the other side ends, what waits fails, and so does what comes after',
   await expect(asked).rejects.toThrow('the other process has ended')
   await expect(one.call('again')).rejects.toThrow('the other process has ended')
 })
+
+test.runIf(process.platform === 'linux')(
+  'a message to a process that has just been killed does no harm',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'taskwire-channel-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const script = join(folder, 'idle.js')
+    writeFileSync(script, 'process.on("message", () => {})')
+    const child = fork(script, { execArgv: [] })
+    const channel = openChannel(child)
+    await once(child, 'spawn')
+    child.kill('SIGKILL')
+    // Its end of the pipe is closed, and nobody here has heard of it yet.
+    while (!/^State:\s+Z/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
+    const calls = [1, 2, 3].map(() => channel.call('too late'))
+    expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual(Array(3).fill('rejected'))
+  },
+)
 
 test('counters of two workers are one', async () => {
   const window = { points: 5, seconds: 60, keyPrefix: 'test' }

@@ -2,7 +2,7 @@ import { errorText } from '../core/errors.ts'
 
 /** One end of the IPC channel between two processes: `process`, or a worker of node:cluster. */
 export interface ChannelEnd {
-  send(message: object): unknown
+  send(message: object, sent: () => void): unknown
   on(event: 'message' | 'disconnect', heard: (message: unknown) => void): unknown
 }
 
@@ -27,7 +27,9 @@ export function openChannel(end: ChannelEnd): Channel {
   let closed = false
 
   const send = (message: Message) => {
-    if (!closed) end.send(message)
+    // With somebody to hear of it, a message to a process that has just been killed is no error event, which would
+    // end this one; 'disconnect' follows.
+    if (!closed) end.send(message, () => {})
   }
   const handlerOf = (name: string) => {
     let handler = handlers.get(name)

@@ -1,5 +1,4 @@
 import cluster, { type Worker } from 'node:cluster'
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
 import { errorText, StartupError } from '../core/errors.ts'
@@ -20,6 +19,8 @@ const HEALTHY_MS = 10_000
 /** Workers that have not ended by then are killed. */
 const STOP_MS = 19_000
 
+const METRICS_MS = 1_000
+
 /** What a worker is told first. */
 export interface Assignment {
   /** From 1. */
@@ -36,7 +37,7 @@ export interface Served {
 interface Running {
   worker: Worker
   channel: Channel
-  exited: Promise<unknown>
+  exited: Promise<{ code: number | null; signal: string | null }>
 }
 
 /**
@@ -59,7 +60,10 @@ export async function startWorkers(config: Config, log: Logger): Promise<Served 
     const channel = openChannel(worker)
     channel.answer('count', count)
     channel.answer('metrics', () => metricsOf([...running.values()]))
-    const exited = once(worker, 'exit')
+    const exited = new Promise<Awaited<Running['exited']>>((resolve) => {
+      worker.once('exit', (code, signal) => resolve({ code, signal }))
+    })
+    worker.on('error', () => {}) // 'exit' follows.
     running.set(index, { worker, channel, exited })
     try {
       return await channel.call<Served>('start', { index, connection } satisfies Assignment)
@@ -74,7 +78,7 @@ export async function startWorkers(config: Config, log: Logger): Promise<Served 
     let wait = RESTART_MS.min
     for (;;) {
       const since = performance.now()
-      const [code, signal] = (await running.get(index)!.exited) as [number | null, string | null]
+      const { code, signal } = await running.get(index)!.exited
       if (stopping.signal.aborted) return
       log.warn(
         { worker: index },
@@ -138,10 +142,13 @@ async function databaseFor(
   return stack.use(await startEmbeddedPostgres(options)).connection
 }
 
-/** Of those that answer. */
+/** Of those that answer in time: one that is starting, or hangs, is not to silence the others. */
 async function metricsOf(running: Running[]): Promise<Family[][]> {
-  const answers = await Promise.allSettled(
-    running.map(({ channel }) => channel.call<Family[]>('own-metrics')),
+  const late = delay(METRICS_MS, undefined, { ref: false })
+  const answers = await Promise.all(
+    running.map(({ channel }) =>
+      Promise.race([channel.call<Family[]>('own-metrics').catch(() => undefined), late]),
+    ),
   )
-  return answers.filter((answer) => answer.status === 'fulfilled').map(({ value }) => value)
+  return answers.filter((answer) => answer !== undefined)
 }

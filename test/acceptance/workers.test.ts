@@ -92,6 +92,22 @@ test('limits are counted together, and metrics come from each', async () => {
   for (const worker of [1, 2]) expect(text).toContain(`process_start_time_seconds{worker="${worker}"}`)
   expect(text.match(/# TYPE process_cpu_seconds_total counter/g)).toHaveLength(1)
   expect(text).toMatch(/duration_seconds_count\{worker="\d",method="GET",route="\/tasks",status="200"\} 1\n/)
+
+  // One that hangs is left out. It is given connections all the same, on which it answers nothing.
+  await eventually(() => workersOf(open).size === 2, 'both have logged')
+  const stuck = workersOf(open).get(2)!
+  kill(stuck, 'SIGSTOP')
+  const metrics = () =>
+    fetch(`${open.url}/metrics`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(5_000) })
+      .then((answer) => answer.text())
+      .catch(() => undefined)
+  const others = (await Promise.all([metrics(), metrics(), metrics(), metrics()])).filter((text) => text)
+  kill(stuck, 'SIGCONT')
+  expect(others.length).toBeGreaterThan(0)
+  for (const text of others) {
+    expect(text).toContain('process_start_time_seconds{worker="1"}')
+    expect(text).not.toContain('worker="2"')
+  }
   await stop(open)
 }, 60_000)
 
