@@ -2,13 +2,19 @@ import { type Bus, openBus } from '../bus/index.ts'
 import type { Config, Role } from '../config/config.ts'
 import type { ConnectionOptions } from '../database/database.ts'
 import { EventSources } from '../events/event-sources.ts'
+import { enterFeeds } from '../events/feed.ts'
 import { createSignal, type Signal } from '../events/signal.ts'
 import { Sockets } from '../events/sockets.ts'
 import { type Attachments, createAttachments } from '../features/attachments/index.ts'
 import { type Auth, createAuth } from '../features/auth/index.ts'
 import { createTaskWeather, type TaskWeather, taskMessageSchema } from '../features/tasks/index.ts'
 import { openWeatherSource } from '../features/weather/index.ts'
-import { createSecretBox, type DeliveryQueue, type SecretBox } from '../features/webhooks/index.ts'
+import {
+  createSecretBox,
+  type DeliveryQueue,
+  type SecretBox,
+  WEBHOOK_FEED,
+} from '../features/webhooks/index.ts'
 import { bodyValidator } from '../http/validation.ts'
 import { openDeliveryQueue } from '../jobs/delivery-queue.ts'
 import {
@@ -95,6 +101,7 @@ export async function startParts(config: Config, log: Logger, workers: Workers |
   )
   const { db, stream, importers, runner, changed } = core
   await stream.start()
+  if (has('api')) await enterFeeds(db, stream, [WEBHOOK_FEED])
   signal = stack.use(createSignal(db, () => stream.wake()))
   const sockets = stack.use(new Sockets())
   const sources = new EventSources()

@@ -3,7 +3,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/databa
 import { insertEvent, plainRenderers, rawClient } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
-import { type Feed, startFeeds } from './feed.ts'
+import { enterFeeds, type Feed, startFeeds } from './feed.ts'
 import { EventStream } from './stream.ts'
 
 let database: TestDatabase
@@ -75,6 +75,18 @@ test('a feed begins with what comes after its first start', async () => {
   const stream = await serve(noting())
   const ids = await insert(3)
   stream.wake()
+  await hasTaken(ids)
+})
+
+test('a feed that was entered gets what has come since, whenever it is served for the first time', async () => {
+  await insert(3)
+  const { db } = database
+  const stream = stack.use(new EventStream(db, logTo(lines), plainRenderers))
+  await stream.start()
+  await enterFeeds(db, stream, ['noting'])
+  const ids = await insert(3)
+  await enterFeeds(db, stream, ['noting'])
+  await serve(noting())
   await hasTaken(ids)
 })
 

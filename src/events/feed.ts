@@ -32,6 +32,17 @@ export interface Feed {
 }
 
 /**
+ * Notes that feeds are to be served from now on, unless that is noted already. Whoever lets others ask for events does
+ * so before: the process that serves the feed may start later.
+ */
+export async function enterFeeds(db: Database, stream: EventStream, names: readonly string[]): Promise<void> {
+  await db.query({
+    text: 'INSERT INTO event_feeds (name, position) SELECT unnest($1::text[]), $2 ON CONFLICT DO NOTHING',
+    values: [names, await stream.settled()],
+  })
+}
+
+/**
  * Hands every event, in order, to each feed, from where it stopped, across all processes and restarts.
  * One process at a time serves a feed; a stale one that wakes up late fails at `advance`, since that
  * moves the position only from where the process believes it to be.
@@ -46,13 +57,11 @@ export async function startFeeds(deps: {
   const locks = new FeedLocks(db)
   const stopping = new AbortController()
   const { signal } = stopping
-  const head = await stream.settled()
-  for (const { name } of feeds) {
-    await db.query({
-      text: 'INSERT INTO event_feeds (name, position) VALUES ($1, $2) ON CONFLICT DO NOTHING',
-      values: [name, head],
-    })
-  }
+  await enterFeeds(
+    db,
+    stream,
+    feeds.map(({ name }) => name),
+  )
 
   /** Up to where the position of each is known to have come. */
   const reached = new Map<string, number>()

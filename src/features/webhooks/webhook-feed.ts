@@ -5,13 +5,15 @@ import type { Frame } from '../../events/frame.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
 import { bookRuns } from './run-store.ts'
 
+export const WEBHOOK_FEED = 'webhooks'
+
 /**
  * Turns events into deliveries, in the transaction that moves the feed's position: each event once for
  * each webhook that wants it and whose owner may read it now.
  */
 export function webhookFeed({ db, queue }: { db: Database; queue: DeliveryQueue }): Feed {
   return {
-    name: 'webhooks',
+    name: WEBHOOK_FEED,
     async wanted() {
       const { rows } = await db.query<{ wanted: boolean }>({
         name: 'webhooks-wanted',
