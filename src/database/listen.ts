@@ -1,8 +1,14 @@
+import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg, { type ClientConfig } from 'pg'
 
 const RETRY_MS = { min: 100, max: 5_000 }
 const CONNECT_TIMEOUT_MS = 5_000
+/** How often it is asked whether the server is still there, and how long that may take. */
+const LOOK_MS = 30_000
+const ANSWER_MS = 10_000
+/** A server that is still there hangs up sooner. */
+const GOODBYE_MS = 1_000
 
 /**
  * Hears what is notified on `channel`, on a connection of its own that comes back by itself. `heard` is
@@ -12,12 +18,17 @@ export function listen(
   config: ClientConfig,
   channel: string,
   heard: (payload: string | undefined) => void,
+  lookMs = LOOK_MS,
 ): AsyncDisposable {
   let connected: pg.Client | undefined
   const stopping = new AbortController()
 
   async function connection(): Promise<void> {
-    const client = new pg.Client({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
+    const client = new pg.Client({
+      ...config,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: Math.min(ANSWER_MS, lookMs),
+    })
     const ended = new Promise<void>((resolve) => {
       client.on('error', () => {}).on('end', resolve)
     })
@@ -29,12 +40,20 @@ export function listen(
       if (stopping.signal.aborted) return
       await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`)
       heard(undefined)
-      await ended
+      await Promise.race([ended, silence(client)])
     } finally {
       if (connected === client) {
         connected = undefined
-        await client.end()
+        await hangUp(client)
       }
+    }
+  }
+
+  /** Rejects once nothing is answered any more: a connection that a firewall has forgotten looks as if nothing happened. */
+  async function silence(client: pg.Client): Promise<never> {
+    for (;;) {
+      await delay(lookMs, undefined, { signal: stopping.signal })
+      await client.query('SELECT 1')
     }
   }
 
@@ -52,8 +71,15 @@ export function listen(
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort()
-      await connected?.end()
-      await running
+      await Promise.all([running, connected && hangUp(connected)])
     },
   }
+}
+
+/** Does not wait for the goodbye of a server that is out of reach. */
+async function hangUp(client: pg.Client): Promise<void> {
+  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection
+  const timer = setTimeout(() => stream.destroy(), GOODBYE_MS)
+  await client.end()
+  clearTimeout(timer)
 }
