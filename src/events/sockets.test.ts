@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { frameReader } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
@@ -97,6 +97,21 @@ test('a client that answers pings lives beyond the deadline, one that does not i
   expect(alive.readyState).toBe(WebSocket.OPEN)
   expect(sockets.size).toBe(1)
   expect(stream.closed).toBe(1)
+})
+
+test('a clock that is set cuts nobody off, and holds up no ping', async () => {
+  serve({ pingMs: 20, deadMs: 30_000, sweepMs: 5 })
+  const socket = await client()
+  let pings = 0
+  socket.on('ping', () => pings++)
+  const now = Date.now
+  ends.push(() => vi.restoreAllMocks())
+  for (const shift of [3_600_000, -3_600_000]) {
+    vi.spyOn(Date, 'now').mockImplementation(() => now() + shift)
+    const seen = pings
+    await eventually(() => pings >= seen + 5, 'pings come as before')
+    expect(socket.readyState).toBe(WebSocket.OPEN)
+  }
 })
 
 test('a client that sends messages but answers no ping is not dead', async () => {

@@ -29,6 +29,7 @@ interface Client {
   /** Whom it was admitted for; undefined until it is. */
   actor: Actor | undefined
   subscription: Subscription | undefined
+  /** By a clock that nobody sets. */
   lastHeard: number
   lastPing: number
 }
@@ -71,7 +72,7 @@ export class Sockets implements AsyncDisposable {
 
   /** Keeps `socket` alive, and delivers nothing to it until it is admitted. */
   add(socket: WebSocket, wire: Duplex): Admission {
-    const now = Date.now()
+    const now = performance.now()
     const client: Client = {
       socket,
       wire,
@@ -81,7 +82,7 @@ export class Sockets implements AsyncDisposable {
       lastPing: now,
     }
     const heard = () => {
-      client.lastHeard = Date.now()
+      client.lastHeard = performance.now()
     }
     socket.on('pong', heard)
     socket.on('message', heard)
@@ -155,7 +156,7 @@ export class Sockets implements AsyncDisposable {
   }
 
   #sweep(): void {
-    const now = Date.now()
+    const now = performance.now()
     for (const client of this.#clients) {
       if (now - client.lastHeard >= this.#deadMs) {
         client.socket.terminate()

@@ -60,7 +60,7 @@ export class EventStream implements AsyncDisposable {
   readonly #renderers: Renderers
   readonly #members = new Audiences<Member>()
   readonly #observe: ((events: readonly StoredEvent[]) => void) | undefined
-  #wake = Promise.withResolvers<void>()
+  readonly #waking = new Set<() => void>()
 
   constructor(db: Database, log: Logger, renderers: Renderers, metrics?: Metrics) {
     this.#db = db
@@ -77,19 +77,17 @@ export class EventStream implements AsyncDisposable {
   /** Call after a commit that told events, with all of them where they are at hand. */
   wake(events?: readonly StoredEvent[]): void {
     this.#relay.wake(events)
-    this.#wake.resolve()
-    this.#wake = Promise.withResolvers()
+    for (const wake of this.#waking) wake()
   }
 
   /** Resolves at the next `wake`, or after `milliseconds`, or when aborted. */
   async nextWake(milliseconds: number, signal: AbortSignal): Promise<void> {
     const over = new AbortController()
     const either = AbortSignal.any([over.signal, signal])
-    await Promise.race([
-      this.#wake.promise,
-      delay(milliseconds, undefined, { signal: either }).catch(() => {}),
-    ])
-    over.abort()
+    const wake = () => over.abort()
+    this.#waking.add(wake)
+    await delay(milliseconds, undefined, { signal: either }).catch(() => {})
+    this.#waking.delete(wake)
   }
 
   /** The id up to which every event is settled: committed and to be read, or never to exist. */

@@ -35,12 +35,16 @@ export async function startImportSchedule(deps: {
     await boss.deleteQueuedJobs(queue) // Booked before this start, maybe with another interval.
     await book(importer, 0)
     await boss.work(queue, { pollingIntervalSeconds: 1, includeMetadata: true }, async ([job]) => {
+      const { startAfter, startedOn } = job!
+      const began = performance.now()
       try {
         await runner.run(importer, 'schedule')
       } catch (error) {
         log.warn({ importer: importer.name }, `import could not run: ${errorText(error)}`)
       } finally {
-        await book(importer, nextOnGrid(job!.startAfter, importer.intervalSeconds))
+        // All by the clock of the database: ours may be another.
+        const now = startedOn.getTime() + performance.now() - began
+        await book(importer, nextOnGrid(startAfter, importer.intervalSeconds, now))
       }
     })
   }
@@ -74,8 +78,7 @@ function queueOf(importer: Importer): string {
 }
 
 /** Runs stay on the grid of the first; those that came due during a run are skipped. */
-function nextOnGrid(due: Date, interval: number): Date {
-  // At least one interval on, should our clock be behind that of the database.
-  const passed = Math.max(0, Math.floor((Date.now() - due.getTime()) / 1000 / interval))
+function nextOnGrid(due: Date, interval: number, now: number): Date {
+  const passed = Math.max(0, Math.floor((now - due.getTime()) / 1000 / interval))
   return new Date(due.getTime() + (passed + 1) * interval * 1000)
 }
