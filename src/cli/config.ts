@@ -17,6 +17,6 @@ export function configPrint(environment: Environment, console: Console): void {
 }
 
 /** `taskwire config docs`: what there is to set, whatever is set here. */
-export function configDocs({ env }: { env: boolean }, console: Console): void {
-  console.out((env ? environmentExample() : settingsReference()).trimEnd())
+export function configDocs({ env, ru }: { env: boolean; ru: boolean }, console: Console): void {
+  console.out((env ? environmentExample() : settingsReference(ru ? 'ru' : 'en')).trimEnd())
 }

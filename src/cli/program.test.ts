@@ -32,10 +32,11 @@ test('config check and print', async () => {
   expect(out).toContain('PORT=8000')
 })
 
-test('config docs prints what docs/configuration.md and .env.example hold', async () => {
+test('config docs prints what docs/configuration.md, in both languages, and .env.example hold', async () => {
   const root = new URL('../..', import.meta.url)
   for (const [args, file] of [
     [[], 'docs/configuration.md'],
+    [['--ru'], 'docs/configuration.ru.md'],
     [['--env'], '.env.example'],
   ] as const) {
     const { out } = await finished(['config', 'docs', ...args])

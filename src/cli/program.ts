@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { loadConfig } from '../config/config.ts'
 import { configCheck, configDocs, configPrint } from './config.ts'
 import { type ProgramContext, serverToken, TOKEN_HELP } from './context.ts'
@@ -85,6 +85,7 @@ ${TOKEN_HELP}`,
     .command('docs')
     .description('print the reference of all settings, as docs/configuration.md has it')
     .option('--env', 'print .env.example instead', false)
-    .action((options: { env: boolean }) => configDocs(options, console))
+    .addOption(new Option('--ru', 'print it in Russian').default(false).conflicts('env'))
+    .action((options: { env: boolean; ru: boolean }) => configDocs(options, console))
   return program
 }

@@ -7,8 +7,9 @@ import { dumpSchema } from '../support/schema-dump.ts'
 
 // What is generated is committed; drift fails, `npm test -- -u` mends it.
 
-test('docs/configuration.md is what the settings say', async () => {
-  await expect(settingsReference()).toMatchFileSnapshot('../../docs/configuration.md')
+test('docs/configuration.md is what the settings say, in both languages', async () => {
+  await expect(settingsReference('en')).toMatchFileSnapshot('../../docs/configuration.md')
+  await expect(settingsReference('ru')).toMatchFileSnapshot('../../docs/configuration.ru.md')
 })
 
 test('.env.example is what the settings say, and sets what is in force without it', async () => {

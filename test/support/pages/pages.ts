@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
-/** Written by a program, and in one language. */
-const GENERATED = ['docs/configuration.md']
+/** Written by a program, from one list. */
+const GENERATED = ['docs/configuration.md', 'docs/configuration.ru.md']
 
 /** The pages that people read, below the root of the project, in both languages. */
 export const pages: readonly string[] = ['', 'docs', 'packages/client']
