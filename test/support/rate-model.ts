@@ -52,11 +52,10 @@ export class RateModel {
       news.push(rate.code)
       const row = this.rows.get(rate.code)
       if (row) {
+        // Where the bank has said nothing before, the rate was set by hand, and later than all files here.
         const isRateNew =
-          !known ||
-          file.date > known.date ||
-          word.rate !== known.word.rate ||
-          word.nominal !== known.word.nominal
+          known &&
+          (file.date > known.date || word.rate !== known.word.rate || word.nominal !== known.word.nominal)
         if (row.name === null || row.name === known?.word.name) row.name = word.name
         if (isRateNew) Object.assign(row, { rate: word.rate, nominal: word.nominal, source: 'cbr' })
       } else if (!known) {

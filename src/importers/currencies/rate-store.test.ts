@@ -82,6 +82,27 @@ test('a correction of the same day replaces its rate, in the history too', async
   ])
 })
 
+test('a rate that was set here before the first import holds until the bank names a later one', async () => {
+  const service = createCurrencyService(database.db)
+  await service.create(operator, { currency: 'USD', rate: 1.25, name: 'Mine' })
+  await service.create(operator, { currency: 'EUR', rate: 2 })
+  await rows("UPDATE currencies SET rated_at = '2025-12-13T10:00Z'")
+  await rows('DELETE FROM currency_rates')
+  const present = () => rows('SELECT code, rate::float, name, source FROM currencies ORDER BY code')
+  const before = { code: 'USD', rate: 1.25, name: 'Mine', source: 'manual' }
+  await save(file('2025-12-13', { USD: ['79.7296'], EUR: ['93.1', 1, 'Евро'] }))
+  expect(await present()).toEqual([{ code: 'EUR', rate: 2, name: 'Евро', source: 'manual' }, before])
+  expect(await rows('SELECT rate::float FROM currency_rates ORDER BY rate')).toEqual([
+    { rate: 79.7296 },
+    { rate: 93.1 },
+  ])
+  await save(file('2025-12-14', { USD: ['80'], EUR: ['94', 1, 'Евро'] }))
+  expect(await present()).toEqual([
+    { code: 'EUR', rate: 94, name: 'Евро', source: 'cbr' },
+    { ...before, rate: 80, source: 'cbr' },
+  ])
+})
+
 const codes = ['AAA', 'BBB', 'CCC'] as const
 const code = fc.constantFrom(...codes)
 const quote = fc.record({

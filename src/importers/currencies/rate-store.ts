@@ -76,22 +76,26 @@ incoming AS (
 
 const SAVE = `
 WITH ${INCOMING}, news AS (
-  SELECT i.*, k.name AS known_name,
+  SELECT i.*, k.code AS known_code, k.name AS known_name,
     k.code IS NULL OR i.date > k.date OR (i.rate, i.nominal) IS DISTINCT FROM (k.rate, k.nominal) AS is_rate_new
   FROM incoming i LEFT JOIN imported_currencies k USING (code)
   WHERE k.code IS NULL OR i.date > k.date
     OR (i.date = k.date AND (i.rate, i.nominal, i.name) IS DISTINCT FROM (k.rate, k.nominal, k.name))
 ), present AS (
   SELECT c.* FROM currencies c JOIN news n USING (code) ORDER BY c.code FOR UPDATE OF c
+), taken AS (
+  -- What the bank said before its rates were imported for the first time is nothing new.
+  SELECT p.id, n.is_rate_new AND (n.known_code IS NOT NULL OR p.rated_at <= n.at) AS is_taken
+  FROM present p JOIN news n USING (code)
 ), merged AS (
-  SELECT p.id, is_rate_new,
-    CASE WHEN is_rate_new THEN n.rate ELSE p.rate END AS rate,
-    CASE WHEN is_rate_new THEN n.nominal ELSE p.nominal END AS nominal,
-    CASE WHEN is_rate_new THEN n.at ELSE p.rated_at END AS rated_at,
-    CASE WHEN is_rate_new THEN '${SOURCE}' ELSE p.source END AS source,
+  SELECT p.id,
+    CASE WHEN is_taken THEN n.rate ELSE p.rate END AS rate,
+    CASE WHEN is_taken THEN n.nominal ELSE p.nominal END AS nominal,
+    CASE WHEN is_taken THEN n.at ELSE p.rated_at END AS rated_at,
+    CASE WHEN is_taken THEN '${SOURCE}' ELSE p.source END AS source,
     -- A name is a person's when it is not what the bank said last.
     CASE WHEN p.name IS NULL OR p.name = n.known_name THEN n.name ELSE p.name END AS name
-  FROM present p JOIN news n USING (code)
+  FROM present p JOIN taken USING (id) JOIN news n USING (code)
 ), updated AS (
   UPDATE currencies c SET rate = m.rate, nominal = m.nominal, rated_at = m.rated_at, source = m.source,
     name = m.name, version = p.version + 1
@@ -108,7 +112,7 @@ WITH ${INCOMING}, news AS (
 ), noted AS (
   INSERT INTO currency_rates (currency_id, at, source, rate)
   SELECT id, at, '${SOURCE}', n.rate
-  FROM (SELECT id, code FROM created UNION ALL SELECT id, code FROM updated) c JOIN news n USING (code)
+  FROM (SELECT id, code FROM created UNION ALL SELECT id, code FROM present) c JOIN news n USING (code)
   WHERE is_rate_new
   ON CONFLICT (currency_id, at, source) DO UPDATE SET rate = excluded.rate
 ), remembered AS (
