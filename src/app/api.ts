@@ -1,4 +1,5 @@
 import { installationId } from '../bus/index.ts'
+import { version } from '../core/version.ts'
 import { asyncApiDocument } from '../events/asyncapi.ts'
 import { sseRoutes } from '../events/sse-routes.ts'
 import { registerWebSocketRoutes } from '../events/websocket-routes.ts'
@@ -20,7 +21,6 @@ import {
 import { createUserService, userRoutes } from '../features/users/index.ts'
 import { createWebhooks, webhookCalls, webhookRoutes } from '../features/webhooks/index.ts'
 import { parseFormBodies } from '../http/form-body.ts'
-import { version } from '../http/openapi.ts'
 import { healthRoutes } from '../http/plugins/health.ts'
 import { createHttpServer } from '../http/server.ts'
 import { createWrite } from '../idempotency/index.ts'

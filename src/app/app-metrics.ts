@@ -1,5 +1,5 @@
 import { registerBusMetrics } from '../bus/index.ts'
-import { version } from '../http/openapi.ts'
+import { version } from '../core/version.ts'
 import { registerQueueMetrics } from '../jobs/index.ts'
 import type { Parts } from './parts.ts'
 import { serviceChecks } from './service-checks.ts'

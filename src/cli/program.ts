@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { loadConfig } from '../config/config.ts'
+import { version } from '../core/version.ts'
 import { configCheck, configDocs, configPrint } from './config.ts'
 import { type ProgramContext, serverToken, TOKEN_HELP } from './context.ts'
 import { doctorCommand } from './doctor/doctor.ts'
@@ -15,6 +16,7 @@ export function createProgram(context: ProgramContext): Command {
   const { environment, console, signal, serve } = context
   const program = new Command('taskwire')
     .description('A task server with live events. Settings come from the environment and from .env.')
+    .version(version, '-V, --version', 'print the version')
     .showHelpAfterError('(taskwire --help says more)')
     .addHelpText(
       'after',

@@ -3,11 +3,9 @@ import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
-import manifest from '../../package.json' with { type: 'json' }
+import { version } from '../core/version.ts'
 import { tidyDocument } from './openapi-document.ts'
 import { servePages } from './plugins/security-headers.ts'
-
-export const { version } = manifest
 
 /** What is sent to the webhooks of others, by its name: path items of OpenAPI. */
 export type SentWebhooks = Record<string, object>

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -44,6 +45,12 @@ test('--help names the commands and shows examples', async () => {
   expect((await finished(['watch', '--help'])).out.join('\n')).toContain('--json')
   expect((await finished(['import', '--help'])).out.join('\n')).toContain('TASKWIRE_TOKEN')
   expect((await finished(['user', 'create', '--help'])).out.join('\n')).toContain('--password-stdin')
+})
+
+test('--version prints that of the package', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  for (const option of ['--version', '-V'])
+    expect(await finished([option])).toEqual({ code: 0, out: [version], err: [] })
 })
 
 test('an unknown command fails and says so', async () => {

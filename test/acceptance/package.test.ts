@@ -59,6 +59,9 @@ test('the package runs by npx in an empty folder, several processes and all', as
   if (process.platform === 'win32') return skip('it takes links and process groups')
   const folder = temporaryFolder()
   installInto(folder)
+  const { version } = manifestOf(root)
+  const printed = execFileSync('npx', ['--offline', 'taskwire', '-V'], { cwd: folder, encoding: 'utf8' })
+  expect(printed).toBe(`${version}\n`)
   const server = npx(folder, ['serve'], { PORT: '0', WORKERS: '2', IMPORTS: 'off', LOG_FILE: 'off' })
   const lines: string[] = []
   createInterface(server.stdout!).on('line', (line) => void lines.push(line))
@@ -74,7 +77,6 @@ test('the package runs by npx in an empty folder, several processes and all', as
 
   const created = await fetch(`${url}/tasks`, { method: 'POST' })
   expect(created.status).toBe(201)
-  const { version } = manifestOf(root)
   expect(await (await fetch(`${url}/openapi.json`)).json()).toMatchObject({ info: { version } })
   for (const path of ['/docs', '/redoc']) expect((await fetch(url + path)).status).toBe(200)
   expect(lines.map((line) => JSON.parse(line).level).filter((level) => level !== 'info')).toEqual([])
