@@ -1,4 +1,6 @@
+import { loadConfig, localUrl } from '../config/config.ts'
 import type { Environment } from '../config/env.ts'
+import { errorText, StartupError } from '../core/errors.ts'
 import type { Console } from './console.ts'
 import type { Input } from './password.ts'
 
@@ -13,6 +15,23 @@ export interface ProgramContext {
   /** Aborted when the user asks a long command to end. */
   signal: AbortSignal
   serve: () => Promise<void>
+}
+
+export const URL_HELP = 'address of the server (default: by HOST and PORT)'
+
+/** Where the server is: what `--url` gives, else where one with these settings is reached from this machine. */
+export function serverUrl(given: string | undefined, environment: Environment): string {
+  if (given !== undefined) return given
+  const { HOST, PORT } = loadConfig(environment)
+  return localUrl(HOST, PORT)
+}
+
+/** For a request that nobody answered. `error` is what `fetch` threw, or the client of it: the reason is its cause. */
+export function noServer(url: string, error: Error): StartupError {
+  const reason = errorText(error.cause ?? error)
+  return new StartupError(
+    `No server answers at ${url}: ${reason}; start one with taskwire serve, or name it with --url`,
+  )
 }
 
 /** The token to send to a server, of TASKWIRE_TOKEN: an argument could be seen by others on the machine. */

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { errorText, StartupError } from '../core/errors.ts'
 import type { FileFormat } from '../features/tasks/index.ts'
-import { type ProgramContext, TOKEN_ADVICE } from './context.ts'
+import { noServer, type ProgramContext, TOKEN_ADVICE } from './context.ts'
 import { printable } from './table.ts'
 
 export interface ExportOptions {
@@ -59,7 +59,7 @@ async function ask({ url, token, format, filter }: ExportOptions, signal: AbortS
   try {
     response = await fetch(`${url.replace(/\/+$/, '')}/tasks/export?${query}`, { headers, signal })
   } catch (error) {
-    throw new StartupError(`No server answers at ${url}: ${errorText(error)}`)
+    throw signal.aborted ? error : noServer(url, error as Error)
   }
   if (response.ok && response.body) return response
   const detail = await response.json().then(

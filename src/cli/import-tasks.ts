@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { createClient, TaskwireError } from '../../packages/client/src/index.ts'
 import { errorText, StartupError } from '../core/errors.ts'
 import type { FileFormat, ImportedTask } from '../features/tasks/index.ts'
-import { type ProgramContext, TOKEN_ADVICE } from './context.ts'
+import { noServer, type ProgramContext, TOKEN_ADVICE } from './context.ts'
 import { printable } from './table.ts'
 import { FileError, readTasks, type TaskLine } from './task-lines.ts'
 
@@ -85,7 +85,7 @@ async function send(
       const answer = await request('POST /tasks/batch', {
         ...{ body, idempotencyKey, signal },
         timeoutMs: BATCH_TIMEOUT_MS,
-      }).catch((error) => Promise.reject(failure(name, error, batch)))
+      }).catch((error) => Promise.reject(failure(name, url, error, batch)))
       if (answer.headers.has('idempotency-replayed')) known += batch.length
       else created += batch.length
       console.progress(`${count(created + known)} …`)
@@ -121,8 +121,9 @@ async function* batches(name: string, lines: AsyncIterable<TaskLine>): AsyncGene
 }
 
 /** What the server says of a batch, told of the line of the file where it says which. */
-function failure(name: string, error: unknown, batch: readonly Line[]): unknown {
+function failure(name: string, url: string, error: unknown, batch: readonly Line[]): unknown {
   if (!(error instanceof TaskwireError)) return error
+  if (error.status === 0) return noServer(url, error)
   if (error.status === 401) return new StartupError(`${error.message} For this command, ${TOKEN_ADVICE}`)
   const [first] = error.problem?.errors ?? []
   const [, place, field = ''] = /^body\.operations\.(\d+)(?:\.task)?\.?(.*)$/.exec(first?.path ?? '') ?? []

@@ -2,10 +2,10 @@ import { createClient, TaskwireError } from '../../packages/client/src/index.ts'
 import { startCore } from '../app/core.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import type { Environment } from '../config/env.ts'
-import { errorText, StartupError } from '../core/errors.ts'
+import { StartupError } from '../core/errors.ts'
 import type { ImportRun } from '../importers/index.ts'
 import type { Console } from './console.ts'
-import { serverToken, TOKEN_ADVICE } from './context.ts'
+import { noServer, serverToken, serverUrl, TOKEN_ADVICE } from './context.ts'
 import { consoleLogger } from './logger.ts'
 
 const HEALTH_TIMEOUT_MS = 2_000
@@ -22,7 +22,7 @@ export async function importCommand(
   console: Console,
 ): Promise<void> {
   const config = loadConfig(environment)
-  const url = options.url ?? `http://localhost:${config.PORT}`
+  const url = serverUrl(options.url, environment)
   const run =
     (await runOnServer(name, url, {
       required: options.url !== undefined,
@@ -47,7 +47,7 @@ async function runOnServer(
     // Whatever answers is a server, also one that refuses.
     if (!(error instanceof TaskwireError)) throw error
     if (error.status === 0) {
-      if (required) throw new StartupError(`No server answers at ${url}: ${errorText(error.cause ?? error)}`)
+      if (required) throw noServer(url, error)
       return undefined
     }
   }

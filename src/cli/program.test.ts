@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,9 @@ import { freePort } from '../../test/support/free-port.ts'
 import { finished, taskwire } from '../../test/support/program.ts'
 import { startUpstream } from '../../test/support/upstream.ts'
 import { serve } from '../serve.ts'
+
+/** 127.0.0.1 in a form that is kept as it is, where others are called localhost. */
+const HOST = '127.1'
 
 test('serve is handed over', async () => {
   expect(await finished(['serve'])).toEqual({ error: '', out: ['served'], err: [] })
@@ -63,6 +66,21 @@ test('health: of a server that is ready, of one that is not, and of none', async
   expect((await finished(['health'], { PORT: String(await freePort()) })).error).toMatch(
     /^No server answers at http:\/\/localhost:\d+: .*ECONNREFUSED/,
   )
+})
+
+test('without --url, HOST and PORT say where the server is; where none answers, what to do is said', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'taskwire-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'tasks.jsonl')
+  writeFileSync(file, '{"title":"x"}\n')
+  const PORT = String(await freePort())
+  for (const args of [['health'], ['export'], ['import', file]]) {
+    expect(await finished(args, { HOST, PORT })).toEqual({
+      error: `No server answers at http://${HOST}:${PORT}: connect ECONNREFUSED 127.0.0.1:${PORT}; start one with taskwire serve, or name it with --url`,
+      out: [],
+      err: [],
+    })
+  }
 })
 
 test('migrate says what it applied, and when there is nothing to do', async () => {
@@ -129,10 +147,10 @@ test('watch prints events until it is interrupted', async () => {
   await using app = await startTestApp()
   const interrupted = new AbortController()
   const { port } = new URL(app.url)
-  const plain = taskwire(['watch'], { PORT: port }, interrupted)
+  const plain = taskwire(['watch'], { HOST, PORT: port }, interrupted)
   const json = taskwire(['watch', '--json', '--url', app.url], {}, interrupted)
   await eventually(() => plain.err.length === 1 && json.err.length === 1, 'they listen')
-  expect(plain.err).toEqual([`Listening on http://localhost:${port} (Ctrl-C ends it)`])
+  expect(plain.err).toEqual([`Listening on http://${HOST}:${port} (Ctrl-C ends it)`])
 
   const { body } = await app.send('POST', '/tasks', { title: 'seen', status: 'in_progress' })
   await app.fetch(`/tasks/${body.id}`, { method: 'DELETE' })

@@ -1,8 +1,7 @@
 import { Command, Option } from 'commander'
-import { loadConfig } from '../config/config.ts'
 import { version } from '../core/version.ts'
 import { configCheck, configDocs, configPrint } from './config.ts'
-import { type ProgramContext, serverToken, TOKEN_HELP } from './context.ts'
+import { type ProgramContext, serverToken, serverUrl, TOKEN_HELP, URL_HELP } from './context.ts'
 import { doctorCommand } from './doctor/doctor.ts'
 import { healthCommand } from './health.ts'
 import { migrateCommand } from './migrate.ts'
@@ -47,13 +46,13 @@ ${TOKEN_HELP}`,
   program
     .command('watch')
     .description('print events as they come; after a break it goes on where it was')
-    .option('--url <url>', 'address of the server (default: http://localhost:PORT)')
+    .option('--url <url>', URL_HELP)
     .option('--path <path>', 'stream to listen to', '/ws/tasks')
     .option('--json', 'print each event as one line of JSON', false)
     .option('--after <id>', 'begin with what came after this event')
     .addHelpText('after', `\nExample:\n  $ taskwire watch --json --path /ws\n${TOKEN_HELP}`)
     .action((options: { url?: string; path: string; json: boolean; after?: string }) => {
-      const url = options.url ?? `http://localhost:${loadConfig(environment()).PORT}`
+      const url = serverUrl(options.url, environment())
       const { path, json, after } = options
       return watchCommand({ url, path, json, after, token: serverToken(environment()) }, console, signal)
     })
@@ -61,7 +60,7 @@ ${TOKEN_HELP}`,
   program
     .command('health')
     .description('ask the running server whether it is ready; exit code 1 if it is not')
-    .option('--url <url>', 'address of the server (default: by HOST and PORT)')
+    .option('--url <url>', URL_HELP)
     .action((options: { url?: string }) => healthCommand(options, environment(), console))
 
   program

@@ -261,3 +261,13 @@ test('an export goes to standard output too, filtered; one that is cut off leave
   expect(readdirSync(folder).filter((one) => one.endsWith('.part'))).toEqual([])
   expect(readFileSync(name, 'utf8')).toBe('of before')
 })
+
+test('an export that is interrupted before the server answers does not blame the server', async () => {
+  const interrupted = new AbortController()
+  const server = createServer(() => interrupted.abort()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { done } = taskwire(['export', '--url', url], {}, interrupted)
+  expect(await done).toMatch(/abort/)
+})

@@ -1,13 +1,10 @@
 import { type Command, Option } from 'commander'
-import { loadConfig } from '../config/config.ts'
 import { StartupError } from '../core/errors.ts'
 import { type FileFormat, fileFormats } from '../features/tasks/index.ts'
-import { type ProgramContext, serverToken, TOKEN_HELP } from './context.ts'
+import { type ProgramContext, serverToken, serverUrl, TOKEN_HELP, URL_HELP } from './context.ts'
 import { exportCommand } from './export.ts'
 import { importCommand } from './import.ts'
 import { importTasksCommand } from './import-tasks.ts'
-
-const URL_HELP = 'address of the server (default: http://localhost:PORT)'
 
 interface ImportOptions {
   url?: string
@@ -19,7 +16,7 @@ interface ImportOptions {
 /** `taskwire import` of a file or by an importer, and `taskwire export`. */
 export function addTransferCommands(program: Command, context: ProgramContext): void {
   const { environment, console } = context
-  const urlOf = (given: string | undefined) => given ?? `http://localhost:${loadConfig(environment()).PORT}`
+  const urlOf = (given: string | undefined) => serverUrl(given, environment())
   const formatOption = () =>
     new Option('--format <format>', 'of the file, if not by its name').choices(fileFormats)
 
