@@ -42,11 +42,12 @@ export async function startApp(config: Config, log: Logger, workers?: Workers): 
   if (has('worker')) stack.use(await startWorker(parts))
   if (has('relay')) stack.use(await startRelay(parts))
   if (has('scheduler')) stack.use(await startScheduler(parts))
+  const setupPath = await auth.setupPath()
 
+  // What may fail comes before: from here on it is the caller who ends what was started.
   const owned = stack.move()
   const { port } = http.server.address() as AddressInfo
   const url = localUrl(config.HOST, port)
-  const setupPath = await auth.setupPath()
   return {
     url,
     setupLink: setupPath && url + setupPath,

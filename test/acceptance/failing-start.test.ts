@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'n
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { emptyDatabase } from '../support/empty-database.ts'
+import { connect, emptyDatabase } from '../support/empty-database.ts'
 import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/free-port.ts'
 import { hangingPort } from '../support/hanging-port.ts'
@@ -88,6 +88,15 @@ test('a DATABASE_URL with a wrong password', async () => {
   expect(await failure({ DATABASE_URL: url.href })).toEqual([
     'The database cannot be used: password authentication failed for user "taskwire"',
   ])
+})
+
+test('a start that fails after the port is open ends all the same', async () => {
+  const url = await emptyDatabase()
+  await stop(await startServer({ DATABASE_URL: url }))
+  // Whether there is an admin is asked last.
+  await (await connect(url)).query('ALTER TABLE users RENAME TO people')
+  const lines = await failure({ DATABASE_URL: url, AUTH_MODE: 'required', LOG_LEVEL: 'fatal' })
+  expect(lines).toEqual([expect.stringMatching(/^cannot go on: .*users/)])
 })
 
 test('a DATA_DIR that is a file', async () => {
