@@ -15,7 +15,7 @@ const DRAIN_MS = 5_000
 export interface App extends AsyncDisposable {
   /** Address to reach it at, such as http://localhost:8000. */
   url: string
-  /** The single-use link to make the first admin with; undefined when none is needed. A secret. */
+  /** The single-use link to make the first admin with; undefined when none is needed, or not here. A secret. */
   setupLink: string | undefined
   /** Every path that is served, with its methods. */
   routes: ReadonlyMap<string, ReadonlySet<string>>
@@ -42,7 +42,8 @@ export async function startApp(config: Config, log: Logger, workers?: Workers): 
   if (has('worker')) stack.use(await startWorker(parts))
   if (has('relay')) stack.use(await startRelay(parts))
   if (has('scheduler')) stack.use(await startScheduler(parts))
-  const setupPath = await auth.setupPath()
+  // Only there is the page that the link leads to.
+  const setupPath = has('api') ? await auth.setupPath() : undefined
 
   // What may fail comes before: from here on it is the caller who ends what was started.
   const owned = stack.move()

@@ -76,6 +76,8 @@ function setupNotice(link: string): string {
   return `
   There is no admin yet. Make one within 30 minutes at
     ${link}
+  (behind a proxy, with its address in place of this one), or at any time with
+    taskwire user create NAME --admin
 
 `
 }

@@ -132,8 +132,10 @@ test('the link is good for 30 minutes, on every process with the key, and for no
   expect((await fetch(`${server.url}/tasks`, { headers })).status).toBe(401)
 })
 
-test('no link while access is open, nor when settings name an admin', async () => {
+test('no link while access is open, nor of a process that serves no such page, nor when settings name an admin', async () => {
   const given = await settings()
+  const ROLES = 'worker,scheduler,relay'
+  expect(await printed(await startServer({ ...given, ROLES }))).not.toContain(NOTICE)
   expect(await printed(await startServer({ ...given, AUTH_MODE: 'open' }))).not.toContain(NOTICE)
   const admin = { ADMIN_USERNAME: 'chief', ADMIN_PASSWORD: PASSWORD }
   // At once: one of them makes it.
