@@ -37,7 +37,7 @@ export async function startApp(config: Config, log: Logger, workers?: Workers): 
   stack.defer(() => drain(http))
   stack.defer(() => parts.worker.close()) // First: while requests are answered, jobs come to their end.
   await http.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
-    throw new StartupError(`HOST and PORT cannot be listened on: ${errorText(error)}`)
+    throw new StartupError(listenMistake(error, config))
   })
   if (has('worker')) stack.use(await startWorker(parts))
   if (has('relay')) stack.use(await startRelay(parts))
@@ -56,6 +56,12 @@ export async function startApp(config: Config, log: Logger, workers?: Workers): 
     metrics: ownMetrics,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+function listenMistake(error: NodeJS.ErrnoException, { HOST, PORT }: Config): string {
+  return error.code === 'EADDRINUSE'
+    ? `PORT ${PORT} on ${HOST} is in use by another program; stop it, or set another PORT`
+    : `HOST and PORT cannot be listened on: ${errorText(error)}; set another HOST or PORT`
 }
 
 /** Answers what is in flight; what is not done by then is cut off. */

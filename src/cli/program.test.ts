@@ -98,7 +98,7 @@ test('migrate on a database that cannot be reached', async () => {
   const { error } = await finished(['migrate'], {
     DATABASE_URL: `postgresql://127.0.0.1:${await freePort()}/x`,
   })
-  expect(error).toMatch(/^The database cannot be used: .*ECONNREFUSED/)
+  expect(error).toMatch(/^The database in DATABASE_URL cannot be used: .*ECONNREFUSED/)
 })
 
 test('import runs directly where no server answers', async () => {
@@ -253,7 +253,7 @@ test('the server runs until a signal comes; a start that fails is one line', asy
   expect((await fetch(`${ready.url}/health`)).status).toBe(200)
   vi.stubEnv('PORT', new URL(ready.url!).port)
   expect(await serve()).toBe(1)
-  expect(logged().at(-1)!.msg).toMatch(/^HOST and PORT cannot be listened on: .*EADDRINUSE/)
+  expect(logged().at(-1)!.msg).toMatch(/^PORT \d+ on 127\.0\.0\.1 is in use by another program/)
   process.emit('SIGTERM', 'SIGTERM')
   expect(await ended).toBe(0)
   expect(

@@ -56,13 +56,13 @@ test('a database of a newer version is refused in one line that says so, and is 
 test('a migration that fails leaves nothing of itself', async () => {
   await database.rows('CREATE TABLE import_runs (stands integer, in_the integer, way integer)')
   const { message } = await failure(database.url)
-  expect(message).toMatch(/^The database cannot be used: .*import_runs/)
+  expect(message).toMatch(/^The database in DATABASE_URL cannot be used: .*import_runs/)
   expect(message).not.toContain('\n')
   expect(await database.rows(`SELECT to_regclass('tasks') AS tasks`)).toEqual([{ tasks: null }])
 })
 
 test('a database that cannot be reached gives one line without the password', async () => {
   const { message } = await failure('postgresql://somebody:hunter2@127.0.0.1:1/nothing')
-  expect(message).toMatch(/^The database cannot be used: .*ECONNREFUSED/)
+  expect(message).toMatch(/^The database in DATABASE_URL cannot be used: .*ECONNREFUSED/)
   expect(message).not.toMatch(/\n|hunter2/)
 })

@@ -27,7 +27,10 @@ export async function migrate(connection: ConnectionOptions): Promise<string[]> 
     return await applyPending(client)
   } catch (error) {
     if (error instanceof StartupError) throw error
-    throw new StartupError(`The database cannot be used: ${errorText(error)}`, { cause: error })
+    const message = connection.connectionString
+      ? `The database in DATABASE_URL cannot be used: ${errorText(error)}; taskwire doctor says what to do`
+      : `The database cannot be used: ${errorText(error)}`
+    throw new StartupError(message, { cause: error })
   } finally {
     await client.end().catch(() => {})
   }

@@ -32,11 +32,20 @@ async function takenPort(): Promise<{ port: number } & Disposable> {
   return { port: address.port, [Symbol.dispose]: () => void server.close() }
 }
 
-test('the port is in use', async () => {
+test.each(['1', '2'])('the port is in use, with WORKERS=%s', async (WORKERS) => {
   using taken = await takenPort()
-  const lines = await failure({ PORT: String(taken.port) })
+  const lines = await failure({ PORT: String(taken.port), WORKERS })
   expect(lines).toEqual([
-    `HOST and PORT cannot be listened on: listen EADDRINUSE: address already in use 127.0.0.1:${taken.port}`,
+    `PORT ${taken.port} on 127.0.0.1 is in use by another program; stop it, or set another PORT`,
+  ])
+})
+
+test('an address that is not of this machine', async () => {
+  const lines = await failure({ HOST: '192.0.2.1', SECRET_KEY: 'a-secret-key-with-enough-bytes-for-it' })
+  expect(lines).toEqual([
+    expect.stringMatching(
+      /^HOST and PORT cannot be listened on: .*EADDRNOTAVAIL.*; set another HOST or PORT$/,
+    ),
   ])
 })
 
@@ -62,7 +71,7 @@ test('a DATABASE_URL that nobody answers', async () => {
   const port = await freePort()
   const lines = await failure({ DATABASE_URL: `postgresql://taskwire:geheim@127.0.0.1:${port}/taskwire` })
   expect(lines).toHaveLength(1)
-  expect(lines[0]).toMatch(/^The database cannot be used: .*ECONNREFUSED/)
+  expect(lines[0]).toMatch(/^The database in DATABASE_URL cannot be used: .*ECONNREFUSED/)
   expect(lines[0]).not.toContain('geheim')
 })
 
@@ -72,13 +81,13 @@ test('a DATABASE_URL that leads to something else than PostgreSQL', async () => 
     DATABASE_URL: `postgresql://taskwire:geheim@127.0.0.1:${taken.port}/taskwire`,
   })
   expect(lines).toHaveLength(1)
-  expect(lines[0]).toMatch(/^The database cannot be used: /)
+  expect(lines[0]).toMatch(/^The database in DATABASE_URL cannot be used: /)
 })
 
 test('a DATABASE_URL that takes the connection and says nothing', async () => {
   const port = await hangingPort()
   const lines = await failure({ DATABASE_URL: `postgresql://taskwire:geheim@127.0.0.1:${port}/taskwire` })
-  expect(lines).toEqual([expect.stringMatching(/^The database cannot be used: .*timeout/i)])
+  expect(lines).toEqual([expect.stringMatching(/^The database in DATABASE_URL cannot be used: .*timeout/i)])
 })
 
 test('a DATABASE_URL with a wrong password', async () => {
@@ -86,7 +95,7 @@ test('a DATABASE_URL with a wrong password', async () => {
   const url = new URL(await emptyDatabase())
   url.password = 'geheim'
   expect(await failure({ DATABASE_URL: url.href })).toEqual([
-    'The database cannot be used: password authentication failed for user "taskwire"',
+    'The database in DATABASE_URL cannot be used: password authentication failed for user "taskwire"; taskwire doctor says what to do',
   ])
 })
 
