@@ -216,9 +216,7 @@ test('what cannot be read or reached, or is not allowed, is one line', async () 
     ['import', name],
     ['export', fresh('csv')],
   ]) {
-    expect((await finished([...args, '--url', app.url])).error).toMatch(
-      /A token is needed\. .*TASKWIRE_TOKEN/,
-    )
+    expect((await finished([...args, '--url', app.url])).error).toMatch(/A token is needed: .*TASKWIRE_TOKEN/)
   }
   const { access_token } = await register(app, 'anna')
   const scopes = { name: 'reader', scopes: ['read'] }

@@ -45,7 +45,7 @@ export interface Owned {
 export function authorize(actor: Actor, action: Action, resource?: Owned): void {
   const { who, scope } = rules[action]
   if (actor.kind === 'operator' && who !== 'self' && who !== 'session') return
-  if (actor.kind !== 'user') throw unauthenticated('A token is needed.')
+  if (actor.kind !== 'user') throw unauthenticated(TOKEN_NEEDED)
   if (who === 'admin' && actor.role !== 'admin') throw forbidden('Only an admin may do this.')
   if (!actor.scopes.includes(scope)) throw forbidden(`The token lacks the scope "${scope}".`)
   if (who === 'session' && actor.sessionId === undefined) {
@@ -64,6 +64,10 @@ export function ownerScope(actor: Actor): number | undefined {
 export function bearerToken(header: string | undefined): string | undefined {
   return header === undefined ? undefined : /^bearer +(\S+) *$/i.exec(header)?.[1]
 }
+
+/** For whoever sent none. */
+export const TOKEN_NEEDED =
+  'A token is needed: send "Authorization: Bearer <token>", with one of POST /auth/login or of "taskwire token create".'
 
 /** 401, with the challenge of RFC 6750. */
 export function unauthenticated(detail: string): DomainError {

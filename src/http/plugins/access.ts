@@ -2,7 +2,7 @@ import type {} from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Config, isLoopback } from '../../config/config.ts'
 import { type Actor, anonymous, operator, type UserActor } from '../../core/actor.ts'
-import { bearerToken, unauthenticated } from '../../core/authorization.ts'
+import { bearerToken, TOKEN_NEEDED, unauthenticated } from '../../core/authorization.ts'
 import { DomainError } from '../../core/errors.ts'
 
 declare module 'fastify' {
@@ -58,7 +58,7 @@ export function registerAccess(
     if (authorization === undefined || isOpen(request)) {
       request.actor = withoutToken
       if (config.access === 'required' && !isSocket(request) && !isFeed(request) && !isOpen(request)) {
-        request.refusal = unauthenticated('A token is needed.')
+        request.refusal = unauthenticated(TOKEN_NEEDED)
       }
       return done()
     }
