@@ -17,6 +17,13 @@ const count = async (what: string) =>
 /** The body as it is sent, since JSON.parse makes doubles of its numbers. */
 const text = async (path: string) => (await fetch(app.url + path)).text()
 
+test('while there are no rates at all, 404 says where the reason is told', async () => {
+  const detail = 'There are no rates yet; GET /importers/currencies/runs says why.'
+  for (const path of ['USD', 'USD/history', 'USD/series', 'convert?from=USD&to=RUB&amount=1'])
+    expect(await app.fetch(`/currencies/${path}`)).toMatchObject({ status: 404, body: { detail } })
+  expect((await app.fetch('/importers/currencies/runs')).status).toBe(200)
+})
+
 test('a currency is created by hand and read by its code, in any letter case, and by its id', async () => {
   const { status, headers, body } = await post({
     currency: 'usd',
@@ -177,6 +184,7 @@ test.each(['US', 'DOLLAR', '12', "USD' OR 1=1", '00000000-0000-0000-0000-0000000
 )
 
 test('what is not there is 404, whatever is asked of it', async () => {
+  expect((await app.fetch('/currencies/JPY')).body.detail).toBe('There is no currency JPY.')
   const id = '00000000-0000-4000-8000-000000000000'
   for (const key of ['ZZZ', id]) {
     expect((await app.fetch(`/currencies/${key}`)).status).toBe(404)

@@ -9,6 +9,7 @@ import type { CreateCurrency, PatchCurrency } from './currency-schemas.ts'
 import {
   deleteCurrency,
   findCurrency,
+  hasCurrencies,
   insertCurrency,
   listCurrencies,
   type Outcome,
@@ -52,9 +53,24 @@ export function createCurrencyService(db: Queryable, onChange: () => void = () =
     return found(key, await findCurrency(db, currencyKey(key)))
   }
 
+  async function found<T>(key: string, row: T | undefined): Promise<T> {
+    if (row === undefined) throw await missing(`There is no currency ${key}.`)
+    return row
+  }
+
+  /** A 404; where there are no rates at all, the reason is not what was asked for. */
+  async function missing(detail: string): Promise<DomainError> {
+    const none = 'There are no rates yet; GET /importers/currencies/runs says why.'
+    return new DomainError('not-found', (await hasCurrencies(db)) ? detail : none)
+  }
+
   /** What a change made of a currency; throws when it is not of one of the versions. */
-  function outcome(key: string, row: Outcome | undefined, versions: number[] | undefined): Outcome {
-    const after = found(key, row)
+  async function outcome(
+    key: string,
+    row: Outcome | undefined,
+    versions: number[] | undefined,
+  ): Promise<Outcome> {
+    const after = await found(key, row)
     if (after.changed) onChange()
     else if (versions && !versions.includes(after.version)) throw stale(after)
     return after
@@ -104,14 +120,9 @@ export function createCurrencyService(db: Queryable, onChange: () => void = () =
       authorize(actor, 'currency.read')
       const conversion = await convert(db, query)
       if (conversion) return conversion
-      throw new DomainError('not-found', `There are no rates for both ${query.from} and ${query.to}.`)
+      throw await missing(`There are no rates for both ${query.from} and ${query.to}.`)
     },
   }
-}
-
-function found<T>(key: string, row: T | undefined): T {
-  if (row === undefined) throw new DomainError('not-found', `There is no currency ${key}.`)
-  return row
 }
 
 function stale({ code, version }: CurrencyRow): DomainError {

@@ -55,6 +55,16 @@ export async function findCurrency(db: Queryable, key: CurrencyKey): Promise<Cur
   return rows[0]
 }
 
+/** Whether there is any currency. */
+export async function hasCurrencies(db: Queryable): Promise<boolean> {
+  const { rows } = await db.query<{ found: boolean }>({
+    name: 'currency-any',
+    read: 'quick',
+    text: 'SELECT EXISTS (SELECT FROM currencies) AS found',
+  })
+  return rows[0]!.found
+}
+
 /** A page in the order of codes, and how many there are in all. */
 export async function listCurrencies(
   db: Queryable,
