@@ -40,6 +40,6 @@ export function serverToken({ values }: Environment): string | undefined {
 }
 
 export const TOKEN_HELP =
-  '\nEnvironment:\n  TASKWIRE_TOKEN  a token to call the server with, where it asks for one (taskwire token create)'
+  '\nEnvironment:\n  TASKWIRE_TOKEN  the token to send to a server that requires one (see taskwire token create)'
 
 export const TOKEN_ADVICE = 'set TASKWIRE_TOKEN to a valid token, such as one of "taskwire token create"'

@@ -16,7 +16,7 @@ export function createProgram(context: ProgramContext): Command {
   const program = new Command('taskwire')
     .description('A task server with live events. Settings come from the environment and from .env.')
     .version(version, '-V, --version', 'print the version')
-    .showHelpAfterError('(taskwire --help says more)')
+    .showHelpAfterError('(see taskwire --help)')
     .addHelpText(
       'after',
       `
@@ -27,7 +27,7 @@ Examples:
   $ taskwire watch --json | jq .data.task   the same for programs
   $ taskwire import todos                   run an importer now
   $ taskwire export tasks.csv               write the tasks to a file
-  $ taskwire import tasks.csv               make tasks of a file
+  $ taskwire import tasks.csv               make tasks from a file
   $ taskwire user create anna --admin       make an admin; the password is asked for
   $ taskwire config print                   the settings in force
   $ taskwire doctor                         what is wrong, and what to do

@@ -73,7 +73,7 @@ test('mistakes are one line each and make no token', async () => {
     '--scopes must list some of read,write,admin, got "read,all"',
   )
   expect(await wrong('anna', { '--scopes': 'admin' })).toBe(
-    'The scope admin is for admins only, and "anna" is none',
+    'The scope admin is for admins only, and "anna" is not an admin',
   )
   for (const days of ['0', '3651', '1.5', '-1', 'x']) {
     expect(await wrong('anna', { '--expires-in-days': days })).toBe(

@@ -58,7 +58,7 @@ async function create(username: string, options: CreateOptions, context: Program
   const user = await accounts.user(username)
   if (user.disabled) throw new StartupError(`"${user.username}" is disabled`)
   if (within(user.role, scopes).length < scopes.length) {
-    throw new StartupError(`The scope admin is for admins only, and "${user.username}" is none`)
+    throw new StartupError(`The scope admin is for admins only, and "${user.username}" is not an admin`)
   }
   const made = await issueApiToken(accounts.db, user.id, { name, scopes, expiresInDays })
   const end = made.expires_at === null ? 'it does not expire' : `it expires at ${made.expires_at}`

@@ -194,7 +194,7 @@ test('a table made by hand, from standard input, is taken as it is meant', async
     { title: '=1+1', status: 'in_progress', labels: [] },
   ])
   expect((await finished(['import', '-', '--url', app.url])).error).toBe(
-    '- says no format; give it by --format jsonl or csv',
+    '-: the format is not clear from the name; give --format jsonl or csv',
   )
 })
 
@@ -206,7 +206,7 @@ test('what cannot be read or reached, or is not allowed, is one line', async () 
   await using app = await startTestApp({ AUTH_MODE: 'required' })
   const name = file('jsonl', lines(1).join(''))
   expect((await finished(['export', join(folder, 'tasks.pdf'), '--url', app.url])).error).toMatch(
-    /tasks\.pdf says no format; give it by --format jsonl or csv$/,
+    /tasks\.pdf: the format is not clear from the name; give --format jsonl or csv$/,
   )
   expect((await finished(['import', join(folder, 'absent.csv')])).error).toMatch(
     /absent\.csv cannot be read: .*ENOENT/,

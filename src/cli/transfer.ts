@@ -22,7 +22,7 @@ export function addTransferCommands(program: Command, context: ProgramContext): 
 
   program
     .command('import')
-    .description('make tasks of a file, or run an importer now')
+    .description('make tasks from a file, or run an importer now')
     .argument(
       '<file or importer>',
       'a file of .jsonl or .csv, - for standard input; or a name, such as todos',
@@ -75,7 +75,9 @@ ${TOKEN_HELP}`,
 }
 
 function formatless(name: string): StartupError {
-  return new StartupError(`${name} says no format; give it by --format ${fileFormats.join(' or ')}`)
+  return new StartupError(
+    `${name}: the format is not clear from the name; give --format ${fileFormats.join(' or ')}`,
+  )
 }
 
 /** No importer has such a name. */

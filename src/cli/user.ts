@@ -40,12 +40,12 @@ export function addUserCommands(program: Command, context: ProgramContext): void
     .action((username: string, role: string) => setRole(username, role, context))
   user
     .command('disable')
-    .description('end all sessions of a user and take no token of theirs any more')
+    .description('end all sessions of a user and refuse their tokens until they are enabled again')
     .argument('<username>')
     .action((username: string) => disable(username, context))
   user
     .command('enable')
-    .description('undo disable; the user has to log in again')
+    .description('undo disable; the user logs in again, and API tokens that were not deleted work again')
     .argument('<username>')
     .action((username: string) => enable(username, context))
   user

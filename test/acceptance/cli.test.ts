@@ -109,7 +109,9 @@ test('doctor and health: beside a server, without one, and with something wrong'
   }
   const alone = await statuses({})
   expect({ code: alone.code, err: alone.err }).toEqual({ code: 0, err: [] })
-  expect(alone.findings.get('database')!.message).toMatch(/no server runs; it starts, and stopped again$/)
+  expect(alone.findings.get('database')!.message).toMatch(
+    /no server is running; PostgreSQL was started for this check and stopped again$/,
+  )
 
   const server = await startServer({}, dataDir)
   const beside = await statuses({ PORT: server.port })

@@ -175,7 +175,7 @@ test('settings of an admin that cannot be stop the start with one line, which do
     ],
     [
       { ADMIN_USERNAME: 'Taken', ADMIN_PASSWORD: PASSWORD },
-      /^ADMIN_USERNAME: the user "Taken" exists and is no admin/,
+      /^ADMIN_USERNAME: the user "Taken" exists but is not an admin; run taskwire user set-role Taken admin$/,
     ],
   ]
   for (const [wrong, reason] of cases) {

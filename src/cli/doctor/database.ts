@@ -51,7 +51,9 @@ async function checkEmbedded(dataDir: string, now: () => number): Promise<Findin
     const running = await connectEmbedded(options)
     await using started = running ? undefined : await startEmbeddedPostgres(options)
     const vitals = await probeDatabase(running ?? started!.connection, PATIENCE_MS, now)
-    const state = running ? 'a server of ours runs' : 'no server runs; it starts, and stopped again'
+    const state = running
+      ? 'a server of ours runs'
+      : 'no server is running; PostgreSQL was started for this check and stopped again'
     return [
       checkVitals(vitals, `embedded PostgreSQL ${shownVersion(vitals.version)} in ${dataDir}: ${state}`),
       checkMigrations(vitals),

@@ -47,7 +47,7 @@ export async function ensureConfiguredAdmin(
   } catch (error) {
     if (!(error instanceof DomainError)) throw error
     throw new StartupError(
-      `ADMIN_USERNAME: the user "${username}" exists and is no admin; taskwire user set-role can change that`,
+      `ADMIN_USERNAME: the user "${username}" exists but is not an admin; run taskwire user set-role ${username} admin`,
     )
   }
 }
