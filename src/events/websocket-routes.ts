@@ -2,7 +2,7 @@ import type {} from '@fastify/swagger'
 import type {} from '@fastify/websocket'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
-import { bearerToken, unauthenticated } from '../core/authorization.ts'
+import { bearerToken, TOKEN_NEEDED, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import { problems } from '../core/problem.ts'
 import type { Logger } from '../logging/logger.ts'
@@ -88,7 +88,7 @@ export function registerWebSocketRoutes(
         if (request.raw.socket.destroyed) arrival.place.subscription.close()
       },
       handler: async ({ actor }) => {
-        if (actor.kind === 'anonymous') throw unauthenticated('A token is needed.')
+        if (actor.kind === 'anonymous') throw unauthenticated(TOKEN_NEEDED)
         throw new DomainError('upgrade-required', 'This address speaks WebSocket only.', {
           headers: { upgrade: 'websocket', connection: 'Upgrade' },
         })
