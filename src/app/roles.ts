@@ -50,7 +50,7 @@ export async function startRelay(parts: Parts): Promise<AsyncDisposable> {
   const feeds: Feed[] = [webhookFeed({ db, queue: sending.queue })]
   if (bus) {
     feeds.push(bus.feed(currencyMessage))
-    stack.use(bus.listen(rateReceiver({ db, onChange: changed })))
+    stack.use(bus.listen(rateReceiver({ db, log, onChange: changed })))
   }
   stack.use(await startFeeds({ db, log, stream, feeds }))
   return stack.move()

@@ -35,6 +35,9 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     const [task] = await come(1)
     expect(task).toMatchObject({ title: 'Untitled task', user_id: null, job: { type: 'noop' } })
     await eventually(async () => (await tasks())[0]!.status === 'done', 'it is done')
+    expect(app.logged).toContainEqual(
+      expect.objectContaining({ msg: 'messages taken in', taskIds: [task!.id] }),
+    )
   })
 
   test('all fields of a POST are taken, in the order in which they came', async () => {

@@ -26,8 +26,8 @@ export interface ConsumerDependencies {
   counts: IntakeCounts
   /** Throws an Error whose text says why a message cannot be a task. */
   read(message: { content: Buffer; messageId: unknown }): TaskMessage
-  /** Makes tasks of messages, all or none; resolves to how many, fewer if some had come before. */
-  takeIn(messages: readonly TaskMessage[]): Promise<number>
+  /** Makes tasks of messages, all or none; resolves to their ids, fewer if some had come before. */
+  takeIn(messages: readonly TaskMessage[]): Promise<number[]>
   /** Is called after each commit. */
   onTaken: () => void
 }
@@ -131,12 +131,13 @@ export class Consumer {
     let wait = RETRY_MS.min
     while (taken.length > 0 && !this.#closed) {
       try {
-        const created = await takeIn(taken.map(({ message }) => message))
+        const taskIds = await takeIn(taken.map(({ message }) => message))
+        const created = taskIds.length
         counts.created += created
         counts.duplicates += taken.length - created
         onTaken()
         for (const { delivery } of taken) this.#acknowledge(delivery)
-        log.info({ queue: this.#queue, created, messages: taken.length }, 'messages taken in')
+        log.info({ queue: this.#queue, created, messages: taken.length, taskIds }, 'messages taken in')
         return
       } catch (error) {
         if (isAway(error)) {

@@ -7,20 +7,22 @@ const KEPT = "interval '7 days'"
 
 /**
  * Makes tasks of messages, in one transaction with their ids: a message that comes again, in whatever
- * batch and to whatever process, makes no second task. Resolves to how many tasks were made.
+ * batch and to whatever process, makes no second task. Resolves to the ids of the tasks that were made.
  */
 export function takeIn(
   db: Database,
   executables: Executables,
   messages: readonly TaskMessage[],
-): Promise<number> {
+): Promise<number[]> {
   return db.transaction(async (transaction) => {
     const unknown = await notYetTaken(transaction, messages)
     const jobs = unknown.flatMap(({ task, job }) => (job ? [{ task, job }] : []))
-    if (jobs.length > 0) await executables.createAll(transaction, jobs)
     const others = unknown.flatMap(({ task, job }) => (job ? [] : [task]))
-    if (others.length > 0) await insertTasks(transaction, others)
-    return unknown.length
+    const made = [
+      ...(jobs.length > 0 ? await executables.createAll(transaction, jobs) : []),
+      ...(others.length > 0 ? (await insertTasks(transaction, others)).rows : []),
+    ]
+    return made.map(({ id }) => id)
   })
 }
 
