@@ -36,7 +36,7 @@ test.each([
   [
     415,
     'FST_ERR_CTP_INVALID_MEDIA_TYPE',
-    'The body is of a media type that this address does not take; JSON is application/json.',
+    'The Content-Type is not a media type; that of JSON is application/json.',
   ],
 ])('the framework’s %i has words of ours', (status, code, detail) => {
   expect(toProblem(hinted(status, code, 'FST jargon'), '/tasks')).toMatchObject({ status, detail })

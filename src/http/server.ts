@@ -109,17 +109,18 @@ export async function createHttpServer(options: {
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    const { ws, is404, headers, raw, routeOptions } = request
-    const wrong = (detail: string) => done(new DomainError('bad-request', detail))
-    if (headers.host === undefined && raw.httpVersion === '1.1') wrong('The Host header is missing.')
-    // The plugin would open it, and close it at once.
-    else if (ws && !is404 && !SOCKET_ROUTE.test(routeOptions.url ?? '')) wrong('There is no WebSocket here.')
-    else done()
+    const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1'
+    done(lacksHost ? new DomainError('bad-request', 'The Host header is missing.') : undefined)
   })
   const methodsOf = registerMethods(app)
   registerAccess(app, config, authenticator)
   registerRateLimit(app, { limiter })
   registerRefusals(app)
+  // The plugin would open them, and close them at once.
+  app.addHook('onRequest', ({ ws, is404, routeOptions }, _reply, done) => {
+    const isLost = ws && !is404 && !SOCKET_ROUTE.test(routeOptions.url ?? '')
+    done(isLost ? new DomainError('bad-request', 'There is no WebSocket here.') : undefined)
+  })
   await registerOpenApi(app, options.sentWebhooks)
   registerRoutes(app)
   await registerDocs(app)

@@ -57,6 +57,7 @@ test.each(['/tasks', '/tasks/999', '/nowhere', '/tasks?limit=x'])(
       'content-disposition',
       'content-range',
       'etag',
+      'idempotency-replayed',
       'link',
       'location',
       'ratelimit',
