@@ -9,7 +9,7 @@ import { type QueueFigures, queueFigures } from './run-store.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 export interface JobService {
-  /** Queues a failed job again, or one that waits for its next attempt, at once. */
+  /** Queues a failed job again, or one that waits for its next attempt, at once; one that is due stays as it is. */
   retry(actor: Actor, id: number): Promise<Controlled>
   /** Ends a pending job as failed. */
   cancel(actor: Actor, id: number): Promise<Controlled>
@@ -45,6 +45,11 @@ export function createJobService(
         await queue.add(transaction, [{ id: ticket, taskId: id }])
         return row
       })
+      // One that is due already is about to be run: nothing is left to do.
+      if (queued?.job?.state === 'queued' && !queued.changed) {
+        authorize(actor, 'task.change', queued)
+        return queued
+      }
       const row = checked(actor, id, queued, 'retried')
       onChange()
       return row

@@ -100,6 +100,20 @@ test('a job whose last attempt fails has failed, and can be retried with all its
   ])
 })
 
+test('a job that is due already is about to be run: a retry changes nothing', async () => {
+  const { id } = await createJob(app, { type: 'noop', input: { failures: 1 } })
+  await eventually(async () => (await app.fetch(`/tasks/${id}`)).body.job.error, 'it has failed once')
+  // Its worker has not come by yet.
+  await app.database.rows(
+    `UPDATE tasks SET job = job || '{"due_at": "2025-12-15T12:00:00.000000Z"}' WHERE id = $1 AND job ->> 'state' = 'queued'`,
+    [id],
+  )
+  const { body: due } = await app.fetch(`/tasks/${id}`)
+  const { status, body } = await app.fetch(`/tasks/${id}/retry`, { method: 'POST' })
+  expect([status, body]).toEqual([200, due])
+  expect(await jobIs(app, id, 'succeeded')).toMatchObject({ job: { attempts: 2 } })
+})
+
 test('a job that waits for its next attempt is retried at once', async () => {
   const { id } = await createJob(app, { type: 'noop', input: { failures: 4 }, max_attempts: 10 })
   for (let attempt = 1; attempt <= 4; attempt++) {

@@ -55,9 +55,10 @@ export async function readFilter(
 
 async function userOf(db: Queryable, user: string | undefined): Promise<number | undefined> {
   if (user === undefined) return undefined
-  const byId = /^\d{1,9}$/.test(user) ? await findUser(db, Number(user)) : undefined
+  const id = /^\d{1,9}$/.test(user) ? Number(user) : undefined
+  if (id !== undefined && (await findUser(db, id))) return id
   // A name may be a number too.
-  return (byId ?? (await findUserByName(db, user)))?.id ?? NOBODY
+  return (await findUserByName(db, user))?.id ?? id ?? NOBODY
 }
 
 function period(from: string | undefined, to: string | undefined, prefix: string): Period | undefined {
