@@ -32,12 +32,13 @@ export function parseJsonBodies(app: FastifyInstance): void {
       )
     }
   })
-  app.addContentTypeParser('*', ({ headers }, payload, done) => {
+  app.addContentTypeParser('*', ({ is404, headers }, payload, done) => {
     const refuse = () =>
       done(
         unsupported('The body is of a media type that this address does not take; JSON is application/json.'),
       )
-    if (headers['content-length'] === '0') done(null, undefined)
+    // Where nothing is, that is what is wrong.
+    if (is404 || headers['content-length'] === '0') done(null, undefined)
     else if (headers['content-length'] !== undefined) refuse()
     else {
       // Without a length, it is empty if it ends before its first byte.

@@ -103,7 +103,13 @@ export async function createHttpServer(options: {
     preClose: (done) => void closeSockets().finally(done),
   })
   app.websocketServer.on('wsClientError', (_error, socket) => {
-    socket.end(rawProblem(400, 'This is no handshake of a WebSocket (RFC 6455).'))
+    const answer = rawProblem(
+      400,
+      'This is no handshake of a WebSocket (RFC 6455).',
+      'sec-websocket-version: 13\r\n',
+    )
+    // Nobody else looks after it any more: who does not hang up would stay.
+    socket.once('finish', () => socket.destroy()).end(answer)
   })
   // What is expected beyond 100-continue may be left unfulfilled (RFC 9110, section 10.1.1).
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
@@ -162,9 +168,9 @@ export function bareServer(log: Logger, trustedProxies: string[], stallMs = STAL
 }
 
 /** An answer where there is no reply to write it to. */
-function rawProblem(statusCode: number, detail: string): string {
+function rawProblem(statusCode: number, detail: string, headers = ''): string {
   const body = JSON.stringify(toProblem(Object.assign(new Error(detail), { statusCode }), '/'))
-  return `HTTP/1.1 ${statusCode} Error\r\nconnection: close\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  return `HTTP/1.1 ${statusCode} Error\r\n${headers}connection: close\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 /** A caller's own X-Request-Id is kept if it is harmless; else ids count up after a random prefix. */

@@ -41,6 +41,16 @@ test('a compressed body is 415, and one that only says that it is not is fine', 
   expect((await post('/tasks', body, { 'content-encoding': 'Identity' })).status).toBe(201)
 })
 
+test('where nothing is, that is said, and not of what type the body is', async () => {
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
+    expectProblem(await post('/nowhere', 'x', { 'content-type': type }), 404)
+    expectProblem(await post('/nowhere', chunked('x'), { 'content-type': type }), 404)
+    const put = await app.fetch('/tasks', { method: 'PUT', headers: { 'content-type': type }, body: 'x' })
+    expectProblem(put, 405)
+    expect(put.headers.get('allow')).toContain('POST')
+  }
+})
+
 // `curl -d ''`, forms of browsers and the like call nothing by some name.
 describe.each(['text/plain', 'application/x-www-form-urlencoded', 'application/octet-stream'])(
   'a body of the type %s',

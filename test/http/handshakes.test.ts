@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../support/app.ts'
+import { eventually } from '../support/eventually.ts'
 import { upgrade } from '../support/raw-request.ts'
 
 let app: TestApp
@@ -38,6 +39,23 @@ test.each([
   const { status, type, body } = await answered('/ws/tasks', headers)
   expect([status, type]).toEqual([400, 'application/problem+json; charset=utf-8'])
   expect(JSON.parse(body)).toMatchObject({ status: 400, title: 'Bad Request' })
+})
+
+test('who does not hang up after a refused handshake is hung up on', async () => {
+  const { port } = new URL(app.url)
+  const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true })
+  let isCut = false
+  socket.on('error', () => {
+    isCut = true
+  })
+  socket.write(['GET /ws/tasks HTTP/1.1', 'Host: localhost', ...websocket, '', ''].join('\r\n'))
+  socket.resume()
+  await once(socket, 'end')
+  await eventually(() => {
+    if (!isCut) socket.write('x')
+    return isCut
+  }, 'what is sent now is refused')
+  socket.destroy()
 })
 
 test('no WebSocket opens where there is none', async () => {
