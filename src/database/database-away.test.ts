@@ -1,11 +1,9 @@
-import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
 import pg from 'pg'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { withDatabase } from '../../test/support/database-url.ts'
 import { eventually } from '../../test/support/eventually.ts'
-import { type Database, openDatabase } from './database.ts'
+import type { Database } from './database.ts'
 
 const isAway = { code: 'unavailable', status: 503 }
 const INSERT = { name: 'insert-task', text: "INSERT INTO tasks (title) VALUES ('x')" }
@@ -56,60 +54,6 @@ test.each(uses)('a connection that takes no writes is given up by %s', async (_,
   await expect(use(database.db)).rejects.toMatchObject(isAway)
   await run((name) => `ALTER DATABASE ${name} RESET default_transaction_read_only`)
   await use(database.db)
-})
-
-/** A message of the PostgreSQL protocol: type, length, body. */
-function message(type: string, ...parts: (string | number | [number])[]): Buffer {
-  const body = Buffer.concat(
-    parts.map((part) => {
-      if (typeof part === 'string') return Buffer.from(part)
-      const bytes = Buffer.alloc(typeof part === 'number' ? 2 : 4)
-      if (typeof part === 'number') bytes.writeInt16BE(part)
-      else bytes.writeInt32BE(part[0])
-      return bytes
-    }),
-  )
-  const length = Buffer.alloc(4)
-  length.writeInt32BE(body.length + 4)
-  return Buffer.concat([Buffer.from(type), length, body])
-}
-const BOOLEAN = 16
-
-/** A server that says it is a standby, as the one that was the primary does for a while after a failover. */
-async function standby(): Promise<{ port: number; asked: string[] }> {
-  const asked: string[] = []
-  const ready = message('Z', 'I')
-  const answer = Buffer.concat([
-    message('T', 1, 'is_standby\0', [0], 0, [BOOLEAN], 1, [-1], 0),
-    message('D', 1, [1], 't'),
-    message('C', 'SELECT 1\0'),
-    ready,
-  ])
-  const server = createServer((socket: Socket) => {
-    socket.on('error', () => {})
-    socket.once('data', () => {
-      socket.write(Buffer.concat([message('R', [0]), ready]))
-      socket.on('data', (bytes) => {
-        if (bytes.toString('latin1', 0, 1) !== 'Q') return
-        asked.push(bytes.toString('utf8', 5).replace('\0', ''))
-        socket.write(answer)
-      })
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => void server.close())
-  return { port: (server.address() as AddressInfo).port, asked }
-}
-
-test.each(uses)('a standby is as good as away for %s', async (_, use) => {
-  const { port, asked } = await standby()
-  const db = openDatabase({ host: '127.0.0.1', port, user: 'u', database: 'd', password: 'p' }, () => {})
-  onTestFinished(() => db[Symbol.asyncDispose]())
-  for (const attempt of [1, 2]) {
-    await expect(use(db)).rejects.toMatchObject({ ...isAway, cause: { message: 'this is a standby' } })
-    expect(asked).toHaveLength(attempt)
-  }
 })
 
 test('statements that wait for one to be prepared survive its end', async () => {

@@ -8,6 +8,7 @@ import pg, {
   type QueryResultRow,
 } from 'pg'
 import { isoTimestamp } from '../core/timestamp.ts'
+import { streamOf } from './driver.ts'
 import { Lanes } from './lanes.ts'
 import { listen } from './listen.ts'
 import { endsConnection, isRetried, translated, unavailable } from './sqlstate.ts'
@@ -120,7 +121,7 @@ export function openDatabase(
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-    verify: refuseStandby,
+    onConnect: refuseStandby,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: answerMs,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
@@ -171,10 +172,15 @@ async function retried<T>(run: () => Promise<T>): Promise<T> {
  * After a failover the name of the database may lead to the server that was the primary, for a while. Its connections
  * would stay, take no writes, and show nothing of the transactions that events have to wait for.
  */
-function refuseStandby(client: PoolClient, done: (error?: Error) => void): void {
-  client
-    .query<{ is_standby: boolean }>('SELECT pg_is_in_recovery() AS is_standby')
-    .then(({ rows }) => done(rows[0]!.is_standby ? new Error('this is a standby') : undefined), done)
+async function refuseStandby(client: pg.ClientBase): Promise<void> {
+  try {
+    const { rows } = await client.query<{ is_standby: boolean }>('SELECT pg_is_in_recovery() AS is_standby')
+    if (rows[0]!.is_standby) throw new Error('this is a standby')
+  } catch (error) {
+    // The pool would wait for the goodbye of a server that may be out of reach.
+    streamOf(client).destroy()
+    throw error
+  }
 }
 
 async function inTransaction<T>(

@@ -1,5 +1,5 @@
-import type { Writable } from 'node:stream'
 import pg, { type PoolClient, type QueryConfig, type QueryResult, type QueryResultRow } from 'pg'
+import { streamOf } from './driver.ts'
 import { endsConnection } from './sqlstate.ts'
 
 interface Lane {
@@ -77,7 +77,7 @@ export class Lanes {
 
   #hold(lane: Lane): void {
     if (lane.held++ > 0) return
-    const { stream } = (lane.client as unknown as { connection: { stream: Writable } }).connection
+    const stream = streamOf(lane.client)
     stream.cork()
     setImmediate(() => {
       lane.held = 0

@@ -1,6 +1,6 @@
-import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg, { type ClientConfig } from 'pg'
+import { streamOf } from './driver.ts'
 
 const RETRY_MS = { min: 100, max: 5_000 }
 const CONNECT_TIMEOUT_MS = 5_000
@@ -78,8 +78,7 @@ export function listen(
 
 /** Does not wait for the goodbye of a server that is out of reach. */
 async function hangUp(client: pg.Client): Promise<void> {
-  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection
-  const timer = setTimeout(() => stream.destroy(), GOODBYE_MS)
+  const timer = setTimeout(() => streamOf(client).destroy(), GOODBYE_MS)
   await client.end()
   clearTimeout(timer)
 }
