@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import { unlessAborted } from '../core/abort.ts'
-import { errorText, isAway } from '../core/errors.ts'
+import { errorText } from '../core/errors.ts'
+import { isBadData } from '../database/sqlstate.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Counters } from './counters.ts'
 import type { Link, Nats } from './nats.ts'
@@ -13,7 +14,7 @@ export interface Receiver<T> {
   read(payload: Uint8Array): T | null
   /**
    * Takes it; says whether it was new. `key` is the same whenever the same message comes, undefined where
-   * that is unknown. When it throws that something is not available, the message comes again.
+   * that is unknown. When it throws, the message comes again, unless its values are what the database refuses.
    */
   take(message: T, key: string | undefined): Promise<boolean>
 }
@@ -57,8 +58,8 @@ export function startIntake<T>(deps: {
       isWaiting = false
       return 'taken'
     } catch (error) {
-      // Nothing comes before the one that waits; so it waits for the database only, and not to become another message.
-      if (!isAway(error)) {
+      // All others wait behind one that waits, and no time makes other values of its values.
+      if (isBadData(error)) {
         counters.malformed++
         log.error({ subject, key, err: error }, 'a message from NATS could not be taken, and was dropped')
         return 'dropped'

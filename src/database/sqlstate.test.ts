@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { DomainError } from '../core/errors.ts'
-import { endsConnection, isLockTimeout, isRetried, translated } from './sqlstate.ts'
+import { endsConnection, isBadData, isLockTimeout, isRetried, translated } from './sqlstate.ts'
 
 const coded = (code: string, message = 'it failed') => Object.assign(new Error(message), { code })
 
@@ -39,6 +39,11 @@ test('of several addresses all must be unreachable', () => {
   const some = new AggregateError([coded('ECONNREFUSED'), coded('28P01')])
   expect(translated(all)).toBeInstanceOf(DomainError)
   expect(translated(some)).toBe(some)
+})
+
+test('bad data are told from what may be better later', () => {
+  expect(['22009', '23514'].map((code) => isBadData(coded(code)))).toEqual([true, true])
+  expect(['42P01', '42501', 'XX000', '08006', ''].filter((code) => isBadData(coded(code)))).toEqual([])
 })
 
 test('lock timeouts and last words are told apart', () => {

@@ -18,7 +18,7 @@ const UNAVAILABLE = /^(08...|57P0.|57014|53...|58030|25006|26000|40001|40P01)$/
 
 /** Errors of the socket and of the driver when a connection is refused, lost or not to be had. */
 const SOCKET =
-  /^(ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
+  /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EHOSTDOWN|ENETDOWN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
 const DRIVER =
   /Connection terminated|Query read timeout|timeout exceeded when trying to connect|not queryable|Cannot use a pool after calling end/
 
@@ -28,6 +28,11 @@ function codeOf(error: unknown): string {
 
 export function isRetried(error: unknown): boolean {
   return RETRIED.has(codeOf(error))
+}
+
+/** True when the values of a statement are at fault: data exceptions, and violations of constraints. */
+export function isBadData(error: unknown): boolean {
+  return /^2[23]...$/.test(codeOf(error))
 }
 
 export function isLockTimeout(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'
 import { listen } from '../support/listener.ts'
@@ -154,6 +154,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
 
   test('a message that the database does not take is dropped too: the next one is taken', async () => {
     await app.database.rows("ALTER TABLE currencies ADD CONSTRAINT not_this CHECK (code <> 'XXX')")
+    onTestFinished(() => app.database.rows('ALTER TABLE currencies DROP CONSTRAINT not_this').then(() => {}))
     const known = app.logged.length
     const malformed = await metric('taskwire_nats_messages_total{outcome="malformed"}')
     for (const code of ['XXX', 'AAA']) tell({ currency: code, rate: 1 })
@@ -162,7 +163,6 @@ describe.skipIf(!hasNats)('with NATS', () => {
     expect(app.logged.slice(known).filter(({ level }) => Number(level) >= 50)).toMatchObject([
       { msg: 'a message from NATS could not be taken, and was dropped', err: expect.anything() },
     ])
-    await app.database.rows('ALTER TABLE currencies DROP CONSTRAINT not_this')
     app.logged.splice(known)
   })
 
