@@ -62,8 +62,9 @@ export async function startWorkers(config: Config, log: Logger): Promise<Served 
     channel.answer('metrics', () => metricsOf([...running.values()]))
     const exited = new Promise<Awaited<Running['exited']>>((resolve) => {
       worker.once('exit', (code, signal) => resolve({ code, signal }))
+      // One that could not even be started does not exit.
+      worker.on('error', () => worker.process.pid ?? resolve({ code: null, signal: null }))
     })
-    worker.on('error', () => {}) // 'exit' follows.
     running.set(index, { worker, channel, exited })
     try {
       return await channel.call<Served>('start', { index, connection } satisfies Assignment)
