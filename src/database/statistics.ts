@@ -23,12 +23,18 @@ export function keepStatistics(db: Database, log: Logger, lookMs: number = LOOK_
       text: GROWN,
       values: [FEWEST_ROWS],
     })
+    const failures: unknown[] = []
     for (const { name } of rows) {
       if (stopping.signal.aborted) return
-      // On a connection of its own: it may take a second. Another process that is at it does it for both.
-      await db.transaction((transaction) => transaction.query({ text: `ANALYZE (SKIP_LOCKED) ${name}` }))
-      log.debug({ table: name }, 'new statistics of a table that has grown')
+      try {
+        // On a connection of its own: it may take a second. Another process that is at it does it for both.
+        await db.transaction((transaction) => transaction.query({ text: `ANALYZE (SKIP_LOCKED) ${name}` }))
+        log.debug({ table: name }, 'new statistics of a table that has grown')
+      } catch (error) {
+        failures.push(error)
+      }
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   async function run(): Promise<void> {
