@@ -30,7 +30,7 @@ export function serverUrl(given: string | undefined, environment: Environment): 
 export function noServer(url: string, error: Error): StartupError {
   const reason = errorText(error.cause ?? error)
   return new StartupError(
-    `No server answers at ${url}: ${reason}; start one with taskwire serve, or name it with --url`,
+    `No server answers at ${url}: ${reason}; if none runs there, start one with taskwire serve, or name another with --url`,
   )
 }
 

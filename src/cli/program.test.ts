@@ -76,7 +76,7 @@ test('without --url, HOST and PORT say where the server is; where none answers, 
   const PORT = String(await freePort())
   for (const args of [['health'], ['export'], ['import', file]]) {
     expect(await finished(args, { HOST, PORT })).toEqual({
-      error: `No server answers at http://${HOST}:${PORT}: connect ECONNREFUSED 127.0.0.1:${PORT}; start one with taskwire serve, or name it with --url`,
+      error: `No server answers at http://${HOST}:${PORT}: connect ECONNREFUSED 127.0.0.1:${PORT}; if none runs there, start one with taskwire serve, or name another with --url`,
       out: [],
       err: [],
     })

@@ -18,7 +18,7 @@ const count = async (what: string) =>
 const text = async (path: string) => (await fetch(app.url + path)).text()
 
 test('while there are no rates at all, 404 says where the reason is told', async () => {
-  const detail = 'There are no rates yet; GET /importers/currencies/runs says why.'
+  const detail = 'There are no rates yet: they come with the import of rates, of which GET /importers tells.'
   for (const path of ['USD', 'USD/history', 'USD/series', 'convert?from=USD&to=RUB&amount=1'])
     expect(await app.fetch(`/currencies/${path}`)).toMatchObject({ status: 404, body: { detail } })
   expect((await app.fetch('/importers/currencies/runs')).status).toBe(200)

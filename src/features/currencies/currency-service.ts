@@ -60,7 +60,7 @@ export function createCurrencyService(db: Queryable, onChange: () => void = () =
 
   /** A 404; where there are no rates at all, the reason is not what was asked for. */
   async function missing(detail: string): Promise<DomainError> {
-    const none = 'There are no rates yet; GET /importers/currencies/runs says why.'
+    const none = 'There are no rates yet: they come with the import of rates, of which GET /importers tells.'
     return new DomainError('not-found', (await hasCurrencies(db)) ? detail : none)
   }
 
