@@ -10,7 +10,7 @@ test('only what a second run can mend is retried', () => {
   expect(isRetried('40001')).toBe(false)
 })
 
-test.each(['08006', '08P01', '57P01', '57P03', '57014', '53300', '53100', '58030', '25006', 'ECONNREFUSED'])(
+test.each(['08006', '08P01', '57P01', '57P03', '57014', '53300', '53100', '58030', '58P01', '25006', 'ECONNREFUSED'])(
   '%s is the fault of the database and becomes "unavailable"',
   (code) => {
     const error = translated(coded(code, 'password of admin is hunter2'))

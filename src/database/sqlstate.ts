@@ -14,7 +14,7 @@ const NO_SUCH_PREPARED_STATEMENT = '26000'
 const RETRIED = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED, NO_SUCH_PREPARED_STATEMENT])
 
 /** The server is starting, stopping, gone, full, or busy beyond the statement timeout or our retries: try later. */
-const UNAVAILABLE = /^(08...|57P0.|57014|53...|58030|25006|26000|40001|40P01)$/
+const UNAVAILABLE = /^(08...|57P0.|57014|53...|58...|25006|26000|40001|40P01)$/
 
 /** Errors of the socket and of the driver when a connection is refused, lost or not to be had. */
 const SOCKET =
