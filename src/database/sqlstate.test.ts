@@ -10,15 +10,24 @@ test('only what a second run can mend is retried', () => {
   expect(isRetried('40001')).toBe(false)
 })
 
-test.each(['08006', '08P01', '57P01', '57P03', '57014', '53300', '53100', '58030', '58P01', '25006', 'ECONNREFUSED'])(
-  '%s is the fault of the database and becomes "unavailable"',
-  (code) => {
-    const error = translated(coded(code, 'password of admin is hunter2'))
-    expect(error).toMatchObject({ code: 'unavailable', status: 503, headers: { 'retry-after': '1' } })
-    expect((error as DomainError).message).not.toContain('hunter2')
-    expect(((error as DomainError).cause as Error).message).toContain('hunter2')
-  },
-)
+test.each([
+  '08006',
+  '08P01',
+  '57P01',
+  '57P03',
+  '57014',
+  '53300',
+  '53100',
+  '58030',
+  '58P01',
+  '25006',
+  'ECONNREFUSED',
+])('%s is the fault of the database and becomes "unavailable"', (code) => {
+  const error = translated(coded(code, 'password of admin is hunter2'))
+  expect(error).toMatchObject({ code: 'unavailable', status: 503, headers: { 'retry-after': '1' } })
+  expect((error as DomainError).message).not.toContain('hunter2')
+  expect(((error as DomainError).cause as Error).message).toContain('hunter2')
+})
 
 test.each([
   'Connection terminated unexpectedly',
