@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import { eventually } from '../eventually.ts'
 import { freePort } from '../free-port.ts'
@@ -19,6 +20,9 @@ interface Trial {
   /** What went wrong, if anything did. */
   run(code: string, setting: Setting): Promise<string | undefined>
 }
+
+/** Of a program on a busy machine. */
+const START_MS = 30_000
 
 /** In the order in which they are looked at. */
 export const programs: readonly Trial[] = [
@@ -62,10 +66,16 @@ async function hears(code: string, setting: Setting): Promise<string | undefined
   const token = await tokenOf(setting)
   await using program = start('js', `const token = ${JSON.stringify(token)}\n${code}`, setting.env)
   let count = 0
-  await eventually(async () => {
-    await setting.say(`Heard ${count++}`)
-    return /Heard \d|task_created/.test(program.said())
-  }, `it prints an event: ${program.said()}`)
+  await eventually(
+    async () => {
+      await setting.say(`Heard ${count++}`, token)
+      // It needs its share of the machine to start.
+      await delay(100)
+      return /Heard \d|task_created/.test(program.said())
+    },
+    'it prints an event',
+    START_MS,
+  )
   return undefined
 }
 

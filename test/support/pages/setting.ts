@@ -35,8 +35,8 @@ export interface Setting extends AsyncDisposable {
   here(code: string): string
   /** Runs a block as if it was typed after those before; what went wrong, if anything did. */
   shell(code: string): Promise<string | undefined>
-  /** Makes a task, of which everybody who listens hears. */
-  say(title: string): Promise<void>
+  /** Makes a task of the user whose token it is, of which they hear who listen for them, or for everybody. */
+  say(title: string, token: string): Promise<void>
   titles(): Promise<string[]>
 }
 
@@ -63,10 +63,14 @@ export async function startSetting(databaseUrl: string, page: string): Promise<S
   const server = await startServer(settings)
   const folder = temporaryFolder()
   // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes
-  const send = async (method: string, path: string, body?: object): Promise<any> => {
+  const send = async (method: string, path: string, body?: object, token?: string): Promise<any> => {
     const response = await fetch(server.url + path, {
       method,
-      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
     })
     if (!response.ok)
       throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`)
@@ -112,7 +116,7 @@ export async function startSetting(databaseUrl: string, page: string): Promise<S
       const [status] = await once(child, 'close')
       return status === 0 ? undefined : `ended with ${status}: ${said.slice(-1000)}`
     },
-    say: (title) => send('POST', '/tasks', { title }),
+    say: (title, token) => send('POST', '/tasks', { title }, token),
     titles: async () => (await send('GET', '/tasks?limit=1000')).map(({ title }: { title: string }) => title),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
