@@ -179,6 +179,10 @@ test('what a killed process left as running is closed, once, and not what is und
   await database.rows(`INSERT INTO import_runs (importer, trigger) VALUES ('todos', 'schedule')`)
   await two.runner.closeCutOff(importer)
   await two.runner.closeCutOff(importer)
+  // Nothing is left of it that a run at start would be skipped for.
+  const locks = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND datname = current_database() AND application_name = 'two'`
+  expect(await database.rows(locks)).toEqual([])
   expect(two.changes).toBe(1)
   expect((await runs())[0]).toMatchObject({ state: 'failed', error: 'cut off: the process ended' })
   expect((await events()).map(({ type }) => type)).toEqual([

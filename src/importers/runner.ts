@@ -6,6 +6,8 @@ import type { Logger } from '../logging/logger.ts'
 import type { Importer, ImportRun, Trigger } from './importer.ts'
 import { beginRun, closeCutOff, failRun, findRun, findRunning, finishRun } from './run-store.ts'
 
+/** Of the importer that is the first value of a statement. */
+const LOCK = "hashtext('taskwire import'), hashtext($1)"
 /** How long a run by hand waits for one that is under way. */
 const WAIT_MS = 30_000
 
@@ -137,8 +139,15 @@ export function createImportRunner(deps: {
       return id ?? (await findRunning(db, importer.name)) ?? (await begin(importer, true))!
     },
     async closeCutOff({ name }) {
-      await using session = await db.session()
-      if (!(await lock(session, name, false)) || !(await closeCutOff(db, name))) return
+      // Its lock ends with the transaction, for sure before the first run, which would be skipped for it.
+      const wasCutOff = await db.transaction(async (transaction) => {
+        const { rows } = await transaction.query<{ got: boolean }>({
+          text: `SELECT pg_try_advisory_xact_lock(${LOCK}) AS got`,
+          values: [name],
+        })
+        return rows[0]!.got && (await closeCutOff(transaction, name))
+      })
+      if (!wasCutOff) return
       log.warn({ importer: name }, 'an import was cut off: the process ended')
       onChange()
     },
@@ -151,17 +160,16 @@ export function createImportRunner(deps: {
 
 // A session lock: it ends with its connection, so a killed process never leaves it behind.
 async function lock(session: Session, name: string, wait: boolean): Promise<boolean> {
-  const key = "hashtext('taskwire import'), hashtext($1)"
   if (!wait) {
     const { rows } = await session.query<{ got: boolean }>({
-      text: `SELECT pg_try_advisory_lock(${key}) AS got`,
+      text: `SELECT pg_try_advisory_lock(${LOCK}) AS got`,
       values: [name],
     })
     return rows[0]!.got
   }
   try {
     await session.query({ text: `SET statement_timeout = 0; SET lock_timeout = ${WAIT_MS}` })
-    await session.query({ text: `SELECT pg_advisory_lock(${key})`, values: [name] })
+    await session.query({ text: `SELECT pg_advisory_lock(${LOCK})`, values: [name] })
     return true
   } catch (error) {
     if (!isLockTimeout(error)) throw error
