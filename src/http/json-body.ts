@@ -32,6 +32,11 @@ export function parseJsonBodies(app: FastifyInstance): void {
       )
     }
   })
+  refuseOtherBodies(app)
+}
+
+/** Of types that no other parser takes; an empty one is none. */
+function refuseOtherBodies(app: FastifyInstance): void {
   app.addContentTypeParser('*', ({ is404, headers }, payload, done) => {
     const refuse = () =>
       done(
