@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { DYING, standbyAnswer, startFakePostgres } from '../../test/support/fake-postgres.ts'
 import { type Database, openDatabase } from './database.ts'
 
@@ -31,33 +31,22 @@ test.each(uses)(
 )
 
 // As after a failover, when the address of the old server swallows everything: TCP would wait for a quarter of an hour.
-test.each(uses)(
-  'a server that no longer answers %s is given up: 503, and the next one gets another connection',
-  async (_name, use) => {
+describe.each([
+  ['no longer answers', (socket: Socket) => socket.once('data', () => socket.write(standbyAnswer(false)))],
+  ['has never answered', () => {}],
+])('a server that %s', (_name, answer) => {
+  test.each(uses)('%s is given up: 503, and the next one gets another connection', async (_name, use) => {
     let connections = 0
     const db = await fakeDatabase((socket) => {
       connections++
-      // Whether it is a standby, it has still told.
-      socket.once('data', () => socket.write(standbyAnswer(false)))
+      answer(socket)
       socket.resume()
     }, 100)
     for (let attempt = 1; attempt <= 3; attempt++) {
       await expect(use(db)).rejects.toMatchObject(isAway)
       expect(connections).toBe(attempt)
     }
-  },
-)
-
-test.each(uses)('a server that answers nothing from the first on is given up by %s', async (_name, use) => {
-  let connections = 0
-  const db = await fakeDatabase((socket) => {
-    connections++
-    socket.resume()
-  }, 100)
-  for (let attempt = 1; attempt <= 3; attempt++) {
-    await expect(use(db)).rejects.toMatchObject(isAway)
-    expect(connections).toBe(attempt)
-  }
+  })
 })
 
 // As the one that was the primary says for a while after a failover.
