@@ -102,7 +102,7 @@ function ownedIn(body: unknown): Owned[] {
 function writeOf({ actor, method, url, body }: FastifyRequest, key: string) {
   const scope = actor.kind === 'user' ? `user ${actor.id}` : actor.kind
   // With a slash at its end or without, it is the same path.
-  const target = url.replace(/\/(?=\?|$)/, '')
+  const target = url.replace(/^([^?]+)\/(?=\?|$)/, '$1')
   return { scope, key, request: `${method} ${target} ${JSON.stringify(body) ?? ''}` }
 }
 

@@ -45,6 +45,13 @@ test('a slash at the end makes no other request of it', async () => {
   const first = await app.send('POST', '/tasks', { title: 'Once' }, headers)
   const again = await app.send('POST', '/tasks/', { title: 'Once' }, headers)
   expect([again.status, again.body]).toEqual([201, first.body])
+  // In a query it means something.
+  for (const [path, status] of [
+    ['/tasks?from=a', 201],
+    ['/tasks/?from=a', 201],
+    ['/tasks?from=a/', 422],
+  ] as const)
+    expect((await post('slash in a query', { title: 'Twice' }, path)).status).toBe(status)
 })
 
 test('an answer stays what it was, whatever became of the task since', async () => {
