@@ -18,10 +18,10 @@ if (external.url) {
       globalSetup,
       // All that touches a database, but for what is about the embedded one or starts its own server.
       include: [
-        'src/{database,events,features,importers,jobs}/**/*.test.ts',
+        'src/{platform/{database,messaging,queue},events,features}/**/*.test.ts',
         'test/{http,contracts}/**/*.test.ts',
       ],
-      exclude: ['src/database/embedded*'],
+      exclude: ['src/platform/database/embedded*'],
       env: { TEST_DATABASE_URL: external.url },
     },
   })
@@ -40,7 +40,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/**/*.ts', 'packages/client/src/**/*.ts'],
       // Migrations run in every global setup, which is not measured; the watchdog is a process of its own.
-      exclude: ['src/**/*.test.ts', 'src/database/migrations/**'],
+      exclude: ['src/**/*.test.ts', 'src/platform/database/migrations/**'],
       reporter: ['text', 'json-summary'],
       thresholds: { lines: 90 },
     },

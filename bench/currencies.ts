@@ -1,8 +1,8 @@
 /** How long does an import of official rates take: to parse, and in the database? */
 
-import { type Database, openDatabase } from '../src/database/database.ts'
-import { type CbrFile, parseCbrFile } from '../src/importers/currencies/cbr-file.ts'
-import { saveRates } from '../src/importers/currencies/rate-store.ts'
+import { type CbrFile, parseCbrFile } from '../src/features/imports/currencies/cbr-file.ts'
+import { saveRates } from '../src/features/imports/currencies/rate-store.ts'
+import { type Database, openDatabase } from '../src/platform/database/database.ts'
 import { fullFile } from '../test/support/cbr.ts'
 import { readOptions } from './lib/options.ts'
 import { openPostgres } from './lib/postgres.ts'

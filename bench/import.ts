@@ -1,7 +1,8 @@
 /** How long does an import of todos take in the database, and what does one write that finds nothing new? */
-import { type Database, openDatabase, type Transaction } from '../src/database/database.ts'
-import { parseTodos } from '../src/importers/todos/todo-source.ts'
-import { saveTodos } from '../src/importers/todos/todo-store.ts'
+
+import { parseTodos } from '../src/features/imports/todos/todo-source.ts'
+import { saveTodos } from '../src/features/imports/todos/todo-store.ts'
+import { type Database, openDatabase, type Transaction } from '../src/platform/database/database.ts'
 import { readOptions } from './lib/options.ts'
 import { openPostgres, run } from './lib/postgres.ts'
 import { median } from './lib/stats.ts'

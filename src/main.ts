@@ -1,4 +1,4 @@
-import { useCompileCache } from './compile-cache.ts'
+import { useCompileCache } from './app/compile-cache.ts'
 
 useCompileCache()
 const { serve } = await import('./serve.ts')

@@ -1,9 +1,9 @@
 import cluster from 'node:cluster'
-import { type Config, loadConfig } from './config/config.ts'
-import { readEnvironment } from './config/env.ts'
 import { errorText, StartupError } from './core/errors.ts'
-import { type Log, type Logger, openLog } from './logging/logger.ts'
-import { giveBackWhenIdle } from './memory/idle-memory.ts'
+import { type Config, loadConfig } from './platform/config/config.ts'
+import { readEnvironment } from './platform/config/env.ts'
+import { type Log, type Logger, openLog } from './platform/logging/logger.ts'
+import { giveBackWhenIdle } from './platform/memory/idle-memory.ts'
 
 /** A shutdown that takes longer is cut off. */
 const SHUTDOWN_MS = 20_000
@@ -25,7 +25,7 @@ export async function serve(): Promise<number> {
   using _memory = giveBackWhenIdle()
   const signal = nextSignal(log.logger)
   if (cluster.isWorker) {
-    const { runWorker } = await import('./cluster/worker.ts')
+    const { runWorker } = await import('./app/worker-process.ts')
     return await runWorker(config, log.logger, signal)
   }
   return await run(config, log, signal)
@@ -51,8 +51,8 @@ async function run(config: Config, { logger, flush }: Log, signal: Promise<strin
 
 // A supervisor does not pay for the server that its workers are.
 async function started(config: Config, logger: Logger) {
-  if (config.WORKERS > 1) return (await import('./cluster/primary.ts')).startWorkers(config, logger)
-  return (await import('./app.ts')).startApp(config, logger)
+  if (config.WORKERS > 1) return (await import('./platform/cluster/primary.ts')).startWorkers(config, logger)
+  return (await import('./app/app.ts')).startApp(config, logger)
 }
 
 /** The first signal asks for an orderly end, bounded in time; the second does not wait for it. */

@@ -1,6 +1,6 @@
 import type { QueryResult, QueryResultRow } from 'pg'
-import type { Database, Statement } from '../../src/database/database.ts'
 import type { StoredEvent } from '../../src/events/event-types.ts'
+import type { Database, Statement } from '../../src/platform/database/database.ts'
 
 /** Ids of one length, so that all frames are of one size. */
 const FIRST_ID = 100_001

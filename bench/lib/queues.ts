@@ -1,9 +1,10 @@
 import { type ConfirmChannel, connect } from 'amqplib'
-import { openDatabase } from '../../src/database/database.ts'
 import { newTask } from '../../src/features/tasks/index.ts'
-import { createExecutables, openTaskQueue, startBoss } from '../../src/jobs/index.ts'
-import { noopJob } from '../../src/jobs/types/noop.ts'
-import type { Logger } from '../../src/logging/logger.ts'
+import { createExecutables, openTaskQueue } from '../../src/features/tasks/jobs/index.ts'
+import { noopJob } from '../../src/features/tasks/jobs/types/noop.ts'
+import { openDatabase } from '../../src/platform/database/database.ts'
+import type { Logger } from '../../src/platform/logging/logger.ts'
+import { startBoss } from '../../src/platform/queue/boss.ts'
 
 const DEFAULT_URL = 'amqp://127.0.0.1:5672'
 const rabbitUrl = process.env.RABBITMQ_URL || DEFAULT_URL

@@ -9,8 +9,8 @@ import { channels } from '../../src/events/event-types.ts'
 import { Sockets } from '../../src/events/sockets.ts'
 import { EventStream } from '../../src/events/stream.ts'
 import { currencyEventRenderers } from '../../src/features/currencies/index.ts'
+import { importEventRenderers } from '../../src/features/imports/import-events.ts'
 import { taskEventRenderers, taskPresenter } from '../../src/features/tasks/index.ts'
-import { importEventRenderers } from '../../src/importers/import-events.ts'
 import { Feed } from './feed.ts'
 
 export const renderers = {

@@ -1,5 +1,5 @@
-import type { Transaction } from '../../src/database/database.ts'
-import type { SourceTodo } from '../../src/importers/todos/todo-source.ts'
+import type { SourceTodo } from '../../src/features/imports/todos/todo-source.ts'
+import type { Transaction } from '../../src/platform/database/database.ts'
 
 /** The peer of the import: the same rows in the same tables, each by an INSERT of its own, prepared once. */
 export async function saveOneByOne(transaction: Transaction, todos: SourceTodo[]): Promise<void> {

@@ -1,6 +1,6 @@
-import { registerBusMetrics } from '../bus/index.ts'
 import { version } from '../core/version.ts'
-import { registerQueueMetrics } from '../jobs/index.ts'
+import { registerBusMetrics } from '../events/nats/index.ts'
+import { registerQueueMetrics } from '../features/tasks/jobs/index.ts'
 import type { Parts } from './parts.ts'
 import { serviceChecks } from './service-checks.ts'
 

@@ -1,11 +1,6 @@
-import type { Config } from '../config/config.ts'
-import { type ConnectionOptions, type Database, openDatabase } from '../database/database.ts'
-import { startEmbeddedPostgres } from '../database/embedded.ts'
-import { migrate } from '../database/migrate.ts'
 import type { StoredEvent } from '../events/event-types.ts'
 import { EventStream } from '../events/stream.ts'
 import { currencyEventRenderers } from '../features/currencies/index.ts'
-import { taskEventRenderers, taskPresenter } from '../features/tasks/index.ts'
 import {
   createImportRunner,
   type Importer,
@@ -13,9 +8,14 @@ import {
   importEventRenderers,
   importersOf,
   importMetrics,
-} from '../importers/index.ts'
-import type { Logger } from '../logging/logger.ts'
-import type { Metrics } from '../metrics/index.ts'
+} from '../features/imports/index.ts'
+import { taskEventRenderers, taskPresenter } from '../features/tasks/index.ts'
+import type { Config } from '../platform/config/config.ts'
+import { type ConnectionOptions, type Database, openDatabase } from '../platform/database/database.ts'
+import { startEmbeddedPostgres } from '../platform/database/embedded.ts'
+import { migrate } from '../platform/database/migrate.ts'
+import type { Logger } from '../platform/logging/logger.ts'
+import type { Metrics } from '../platform/metrics/index.ts'
 
 /** What stands between the settings and the HTTP server: enough for a command that needs no server. */
 export interface Core extends AsyncDisposable {

@@ -1,44 +1,49 @@
-import { type Bus, openBus } from '../bus/index.ts'
-import type { Config, Role } from '../config/config.ts'
-import type { ConnectionOptions } from '../database/database.ts'
 import { EventSources } from '../events/event-sources.ts'
 import { enterFeeds } from '../events/feed.ts'
+import { type Bus, openBus } from '../events/nats/index.ts'
 import { createSignal, type Signal } from '../events/signal.ts'
 import { Sockets } from '../events/sockets.ts'
 import { type Attachments, createAttachments } from '../features/attachments/index.ts'
 import { type Auth, createAuth } from '../features/auth/index.ts'
+import { importJob } from '../features/imports/index.ts'
 import { createTaskWeather, type TaskWeather, taskMessageSchema } from '../features/tasks/index.ts'
-import { openWeatherSource } from '../features/weather/index.ts'
 import {
-  createSecretBox,
-  type DeliveryQueue,
-  type SecretBox,
-  WEBHOOK_FEED,
-} from '../features/webhooks/index.ts'
-import { bodyValidator } from '../http/validation.ts'
-import { openDeliveryQueue } from '../jobs/delivery-queue.ts'
-import {
+  basicJobTypes,
   createExecutables,
   type Executables,
-  type Intake,
   type JobType,
   jobSchema,
-  jobTypes,
   openTaskQueue,
   openWeatherFill,
-  type PgBoss,
-  startBoss,
   startIntake,
   startWorker,
   type TaskQueue,
   type WeatherFill,
   type WorkerRoom,
-} from '../jobs/index.ts'
-import type { Logger } from '../logging/logger.ts'
-import { createMetrics, type Family, type Metrics, registerProcessMetrics } from '../metrics/index.ts'
-import { createGuard, type Guard } from '../outbound/guard.ts'
-import { type CounterFactory, memoryCounter } from '../rate-limit/index.ts'
-import { openRedis, type Redis } from '../redis/redis.ts'
+} from '../features/tasks/jobs/index.ts'
+import { openWeatherSource } from '../features/weather/index.ts'
+import {
+  createSecretBox,
+  type DeliveryQueue,
+  openDeliveryQueue,
+  type SecretBox,
+  WEBHOOK_FEED,
+} from '../features/webhooks/index.ts'
+import type { Config, Role } from '../platform/config/config.ts'
+import type { ConnectionOptions } from '../platform/database/database.ts'
+import { bodyValidator } from '../platform/http/validation.ts'
+import type { Logger } from '../platform/logging/logger.ts'
+import type { Intake } from '../platform/messaging/rabbitmq/intake.ts'
+import {
+  createMetrics,
+  type Family,
+  type Metrics,
+  registerProcessMetrics,
+} from '../platform/metrics/index.ts'
+import { createGuard, type Guard } from '../platform/outbound/guard.ts'
+import { type PgBoss, startBoss } from '../platform/queue/boss.ts'
+import { type CounterFactory, memoryCounter } from '../platform/rate-limit/index.ts'
+import { openRedis, type Redis } from '../platform/redis/redis.ts'
 import { type Core, startCore } from './core.ts'
 import { vocabulary } from './vocabulary.ts'
 
@@ -121,7 +126,7 @@ export async function startParts(config: Config, log: Logger, workers: Workers |
   const boss = await startBoss(core.connection, log, { schedules: has('scheduler') })
   stack.defer(() => boss.stop({ graceful: true, timeout: JOB_GRACE_MS, close: true }))
   const queue = await openTaskQueue(boss)
-  const types = jobTypes({ importers, runner, allowedHosts: config.JOB_HTTP_ALLOW })
+  const types = [...basicJobTypes(config.JOB_HTTP_ALLOW), importJob({ importers, runner })]
   const executables = createExecutables(types, queue)
   const concurrency = has('worker') ? config.WORKER_CONCURRENCY : 0
   const worker = stack.use(startWorker({ db, queue, types, concurrency, log, onChange: changed }))

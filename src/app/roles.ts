@@ -1,12 +1,13 @@
-import { keepStatistics } from '../database/statistics.ts'
 import { type Feed, startFeeds } from '../events/feed.ts'
 import { purgeEvents } from '../events/outbox.ts'
 import { currencyMessage, purgeInbox, rateReceiver } from '../features/currencies/index.ts'
+import { startBackfill, startImportSchedule } from '../features/imports/index.ts'
 import { purgeTrash } from '../features/tasks/index.ts'
+import { purgeInbox as purgeTaskInbox } from '../features/tasks/jobs/index.ts'
 import { purgeDeliveries, startDeliveries, webhookFeed } from '../features/webhooks/index.ts'
-import { purgeIdempotencyKeys } from '../idempotency/index.ts'
-import { startBackfill, startImportSchedule } from '../importers/index.ts'
-import { purgeInbox as purgeTaskInbox, startHousekeeping } from '../jobs/index.ts'
+import { keepStatistics } from '../platform/database/statistics.ts'
+import { purgeIdempotencyKeys } from '../platform/idempotency/index.ts'
+import { startHousekeeping } from '../platform/queue/housekeeping.ts'
 import type { Parts } from './parts.ts'
 
 /** Role `scheduler`: what is due by the clock. */

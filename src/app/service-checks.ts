@@ -1,4 +1,4 @@
-import type { Check } from '../http/plugins/health.ts'
+import type { Check } from '../platform/http/plugins/health.ts'
 import type { Parts } from './parts.ts'
 
 const TIMEOUT_MS = 1_000

@@ -2,9 +2,9 @@ import { utcInstant } from '../core/moment.ts'
 import { analyticsFormats } from '../features/analytics/index.ts'
 import { currencyFormats, normalizeCode } from '../features/currencies/index.ts'
 import { parseStatus } from '../features/tasks/index.ts'
+import { jobFormats } from '../features/tasks/jobs/index.ts'
 import { canonicalUsername, isUsername } from '../features/users/index.ts'
-import type { Vocabulary } from '../http/validation.ts'
-import { jobFormats } from '../jobs/index.ts'
+import type { Vocabulary } from '../platform/http/validation.ts'
 
 /** What the schemas of the features say beyond JSON Schema. */
 export const vocabulary: Vocabulary = {

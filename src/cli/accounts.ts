@@ -1,16 +1,16 @@
-import { loadConfig } from '../config/config.ts'
 import { StartupError } from '../core/errors.ts'
-import { type Database, openDatabase } from '../database/database.ts'
-import { startEmbeddedPostgres } from '../database/embedded.ts'
-import { connectEmbedded } from '../database/embedded-running.ts'
-import { migrate } from '../database/migrate.ts'
 import {
   createPostgresSessionStore,
   createRedisSessionStore,
   type SessionStore,
 } from '../features/auth/index.ts'
 import { findUserByName, type UserRecord } from '../features/users/index.ts'
-import { openRedis } from '../redis/redis.ts'
+import { loadConfig } from '../platform/config/config.ts'
+import { type Database, openDatabase } from '../platform/database/database.ts'
+import { startEmbeddedPostgres } from '../platform/database/embedded.ts'
+import { connectEmbedded } from '../platform/database/embedded-running.ts'
+import { migrate } from '../platform/database/migrate.ts'
+import { openRedis } from '../platform/redis/redis.ts'
 import type { ProgramContext } from './context.ts'
 import { consoleLogger } from './logger.ts'
 

@@ -1,6 +1,6 @@
-import { loadConfig, printConfig } from '../config/config.ts'
-import type { Environment } from '../config/env.ts'
-import { environmentExample, settingsReference } from '../config/reference.ts'
+import { loadConfig, printConfig } from '../platform/config/config.ts'
+import type { Environment } from '../platform/config/env.ts'
+import { environmentExample, settingsReference } from '../platform/config/reference.ts'
 import type { Console } from './console.ts'
 
 /** `taskwire config check`: a line for each mistake, or one that says all is well. */

@@ -1,6 +1,6 @@
-import { loadConfig, localUrl } from '../config/config.ts'
-import type { Environment } from '../config/env.ts'
 import { errorText, StartupError } from '../core/errors.ts'
+import { loadConfig, localUrl } from '../platform/config/config.ts'
+import type { Environment } from '../platform/config/env.ts'
 import type { Console } from './console.ts'
 import type { Input } from './password.ts'
 

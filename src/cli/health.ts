@@ -1,6 +1,6 @@
 import { createClient, TaskwireError } from '../../packages/client/src/index.ts'
-import type { Environment } from '../config/env.ts'
 import { StartupError } from '../core/errors.ts'
+import type { Environment } from '../platform/config/env.ts'
 import type { Console } from './console.ts'
 import { noServer, serverUrl } from './context.ts'
 

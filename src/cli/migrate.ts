@@ -1,6 +1,6 @@
 import { startCore } from '../app/core.ts'
-import { loadConfig } from '../config/config.ts'
-import type { Environment } from '../config/env.ts'
+import { loadConfig } from '../platform/config/config.ts'
+import type { Environment } from '../platform/config/env.ts'
 import type { Console } from './console.ts'
 import { consoleLogger } from './logger.ts'
 

@@ -1,5 +1,4 @@
 import { vocabulary } from '../app/vocabulary.ts'
-import { CsvError, parseCsv } from '../core/csv.ts'
 import { DomainError } from '../core/errors.ts'
 import {
   type FileFormat,
@@ -9,7 +8,8 @@ import {
   isImported,
   newTask,
 } from '../features/tasks/index.ts'
-import { bodyValidator } from '../http/validation.ts'
+import { CsvError, parseCsv } from '../platform/http/csv.ts'
+import { bodyValidator } from '../platform/http/validation.ts'
 
 /** A task of a file, or what is wrong with it. */
 export type TaskLine = { line: number } & ({ task: ImportedTask } | { mistake: string })

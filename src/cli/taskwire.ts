@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { useCompileCache } from '../compile-cache.ts'
-import { readEnvironment } from '../config/env.ts'
+import { useCompileCache } from '../app/compile-cache.ts'
 import { errorText } from '../core/errors.ts'
+import { readEnvironment } from '../platform/config/env.ts'
 import { processConsole } from './console.ts'
 
 useCompileCache()

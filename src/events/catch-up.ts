@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Database } from '../database/database.ts'
+import type { Database } from '../platform/database/database.ts'
 import { type Audience, joinFor } from './audience.ts'
 import type { StoredEvent } from './event-types.ts'
 import type { Frame } from './frame.ts'

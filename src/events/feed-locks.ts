@@ -1,4 +1,4 @@
-import type { Database, Session } from '../database/database.ts'
+import type { Database, Session } from '../platform/database/database.ts'
 
 /** How often it is tried to get a lock that another process has, and made sure that a held one is still held. */
 const CHECK_MS = 1_000

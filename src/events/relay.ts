@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/promises'
 import { errorText } from '../core/errors.ts'
-import type { Database } from '../database/database.ts'
-import type { Logger } from '../logging/logger.ts'
+import type { Database } from '../platform/database/database.ts'
+import type { Logger } from '../platform/logging/logger.ts'
 import type { StoredEvent } from './event-types.ts'
 import { GapFence } from './gap-fence.ts'
 

@@ -1,4 +1,4 @@
-import type { Queryable } from '../database/database.ts'
+import type { Queryable } from '../platform/database/database.ts'
 import type { Audience } from './audience.ts'
 import { publicTypes, type StoredEvent } from './event-types.ts'
 

@@ -4,8 +4,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { bearerToken, TOKEN_NEEDED, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
-import { problems } from '../core/problem.ts'
-import type { Logger } from '../logging/logger.ts'
+import { problems } from '../platform/http/problem.ts'
+import type { Logger } from '../platform/logging/logger.ts'
 import {
   firstToken,
   type Gate,

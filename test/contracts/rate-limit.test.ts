@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createRateLimiter } from '../../src/rate-limit/index.ts'
-import { openRedis, type Redis } from '../../src/redis/redis.ts'
+import { createRateLimiter } from '../../src/platform/rate-limit/index.ts'
+import { openRedis, type Redis } from '../../src/platform/redis/redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { logTo } from '../support/log.ts'
 import {

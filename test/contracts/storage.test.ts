@@ -13,7 +13,7 @@ import {
   MissingFile,
   type ReceivedFile,
   receive,
-} from '../../src/storage/index.ts'
+} from '../../src/platform/blob-storage/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { logTo } from '../support/log.ts'
 import { startProxy, type TcpProxy } from '../support/proxy.ts'

@@ -3,8 +3,8 @@ import { basename, join, matchesGlob } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { loadConfig } from '../../src/config/config.ts'
-import { settings } from '../../src/config/settings.ts'
+import { loadConfig } from '../../src/platform/config/config.ts'
+import { settings } from '../../src/platform/config/settings.ts'
 
 // Neither Docker nor systemd runs here: what the files say is compared to what they speak of.
 

@@ -1,7 +1,7 @@
 import { parseEnv } from 'node:util'
 import { expect, test } from 'vitest'
-import { loadConfig, printConfig } from '../../src/config/config.ts'
-import { environmentExample, settingsReference } from '../../src/config/reference.ts'
+import { loadConfig, printConfig } from '../../src/platform/config/config.ts'
+import { environmentExample, settingsReference } from '../../src/platform/config/reference.ts'
 import { startTestApp } from '../support/app.ts'
 import { dumpSchema } from '../support/schema-dump.ts'
 
@@ -22,11 +22,11 @@ test('.env.example is what the settings say, and sets what is in force without i
   expect(print(values)).toEqual(print({}))
 })
 
-test('docs/openapi.json, docs/asyncapi.json and src/database/schema.sql are what the code and the migrations make', async () => {
+test('docs/openapi.json, docs/asyncapi.json and src/platform/database/schema.sql are what the code and the migrations make', async () => {
   await using app = await startTestApp()
   const { body } = await app.fetch('/openapi.json')
   await expect(`${JSON.stringify(body, null, 2)}\n`).toMatchFileSnapshot('../../docs/openapi.json')
   const events = await app.fetch('/asyncapi.json')
   await expect(`${JSON.stringify(events.body, null, 2)}\n`).toMatchFileSnapshot('../../docs/asyncapi.json')
-  await expect(await dumpSchema(app.database)).toMatchFileSnapshot('../../src/database/schema.sql')
+  await expect(await dumpSchema(app.database)).toMatchFileSnapshot('../../src/platform/database/schema.sql')
 })

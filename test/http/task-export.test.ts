@@ -1,6 +1,6 @@
 import { get } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { parseCsv } from '../../src/core/csv.ts'
+import { parseCsv } from '../../src/platform/http/csv.ts'
 import { bearer, register, registerAdmin } from '../support/accounts.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { eventually } from '../support/eventually.ts'

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { type App, startApp } from '../../src/app.ts'
-import { type Config, loadConfig } from '../../src/config/config.ts'
+import { type App, startApp } from '../../src/app/app.ts'
+import { type Config, loadConfig } from '../../src/platform/config/config.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 
 /** An answer with its body read: JSON as a value, anything else as text. */

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type pg from 'pg'
-import { migrationNames } from '../../src/database/migrate.ts'
+import { migrationNames } from '../../src/platform/database/migrate.ts'
 import { connect, emptyDatabase } from './empty-database.ts'
 
-const folder = join(import.meta.dirname, '../../src/database/migrations')
+const folder = join(import.meta.dirname, '../../src/platform/database/migrations')
 
 /** A connection to a database as it was before a migration, and what applies that and all later ones. */
 export async function databaseBefore(

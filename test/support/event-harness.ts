@@ -1,9 +1,9 @@
 import type { QueryResult, QueryResultRow } from 'pg'
 import pg from 'pg'
 import * as ws from 'ws'
-import type { Database, Statement } from '../../src/database/database.ts'
 import type { StoredEvent } from '../../src/events/event-types.ts'
 import type { EventStream, Flow, Sink } from '../../src/events/stream.ts'
+import type { Database, Statement } from '../../src/platform/database/database.ts'
 
 interface FrameReceiver {
   on(event: 'message', heard: (data: Buffer, isBinary: boolean) => void): void

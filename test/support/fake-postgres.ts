@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import type { ConnectionOptions } from '../../src/database/database.ts'
+import type { ConnectionOptions } from '../../src/platform/database/database.ts'
 
 type Part = string | { int16: number } | { int32: number }
 

@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import type { Logger } from '../../src/logging/logger.ts'
+import type { Logger } from '../../src/platform/logging/logger.ts'
 
 /** A log whose lines are kept, parsed. */
 export function logTo(lines: Record<string, unknown>[]): Logger {

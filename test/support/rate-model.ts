@@ -1,4 +1,4 @@
-import type { CbrFile, CbrRate } from '../../src/importers/currencies/cbr-file.ts'
+import type { CbrFile, CbrRate } from '../../src/features/imports/currencies/cbr-file.ts'
 
 /** The bank's word, or a currency as it has to be here. */
 interface Word {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createClient } from 'redis'
-import { openRedis, type Redis } from '../../src/redis/redis.ts'
+import { openRedis, type Redis } from '../../src/platform/redis/redis.ts'
 import { logTo } from './log.ts'
 import { startProxy, type TcpProxy } from './proxy.ts'
 

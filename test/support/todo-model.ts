@@ -1,4 +1,4 @@
-import type { SourceTodo } from '../../src/importers/todos/todo-source.ts'
+import type { SourceTodo } from '../../src/features/imports/todos/todo-source.ts'
 
 export interface PatchTask {
   title?: string

@@ -7,9 +7,9 @@ import {
   startDeliveries,
   webhookFeed,
 } from '../../src/features/webhooks/index.ts'
-import { startBoss } from '../../src/jobs/boss.ts'
-import { openDeliveryQueue } from '../../src/jobs/delivery-queue.ts'
-import { createGuard } from '../../src/outbound/guard.ts'
+import { openDeliveryQueue } from '../../src/features/webhooks/webhook-run-queue.ts'
+import { createGuard } from '../../src/platform/outbound/guard.ts'
+import { startBoss } from '../../src/platform/queue/boss.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { eventually } from './eventually.ts'
 import { logTo } from './log.ts'

@@ -1,8 +1,8 @@
 import { existsSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import type { Config } from '../../config/config.ts'
 import { errorText, StartupError } from '../../core/errors.ts'
 import { loadSecretKeys } from '../../features/auth/index.ts'
+import type { Config } from '../../platform/config/config.ts'
 import { type Finding, failure, ok, warning } from './finding.ts'
 import { silent } from './silent.ts'
 

@@ -14,7 +14,7 @@ import { finished } from '../../../test/support/program.ts'
 import { mountSmallDisk } from '../../../test/support/small-disk.ts'
 import { startUpstream } from '../../../test/support/upstream.ts'
 import { startWeatherUpstream } from '../../../test/support/weather.ts'
-import { ownerCan } from '../../database/embedded-owner.ts'
+import { ownerCan } from '../../platform/database/embedded-owner.ts'
 import type { Finding } from './finding.ts'
 
 const SECRET_KEY = 'geheim'.repeat(6)

@@ -1,6 +1,6 @@
-import { type Config, isLoopback, loadConfig } from '../../config/config.ts'
-import type { Environment } from '../../config/env.ts'
 import { StartupError } from '../../core/errors.ts'
+import { type Config, isLoopback, loadConfig } from '../../platform/config/config.ts'
+import type { Environment } from '../../platform/config/env.ts'
 import type { Console } from '../console.ts'
 import { table } from '../table.ts'
 import { checkDataDir, checkSecretKey } from './data-dir.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { type Config, localUrl } from '../../config/config.ts'
 import { errorText } from '../../core/errors.ts'
+import { type Config, localUrl } from '../../platform/config/config.ts'
 import { type Finding, failure, inTime, ok } from './finding.ts'
 
 /** Whether PORT is free, or a Taskwire server answers there and is ready. */

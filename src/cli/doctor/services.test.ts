@@ -6,7 +6,7 @@ import { hasNats, startNats } from '../../../test/support/nats.ts'
 import { rabbitUrl } from '../../../test/support/rabbitmq.ts'
 import { redisUrl } from '../../../test/support/redis.ts'
 import { startS3 } from '../../../test/support/s3.ts'
-import { loadConfig } from '../../config/config.ts'
+import { loadConfig } from '../../platform/config/config.ts'
 import { checkServices } from './services.ts'
 
 /** What is found of the services that are configured, by check. */

@@ -1,6 +1,6 @@
-import type { Config } from '../../config/config.ts'
 import { errorText } from '../../core/errors.ts'
-import { type Importer, importersOf } from '../../importers/index.ts'
+import { type Importer, importersOf } from '../../features/imports/index.ts'
+import type { Config } from '../../platform/config/config.ts'
 import { adviceFor, type Finding, inTime, ok, warning } from './finding.ts'
 
 /** Whether what is imported by the clock can be had, and is what it should be. Without it everything else works. */

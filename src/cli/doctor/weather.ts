@@ -1,9 +1,9 @@
-import type { Config } from '../../config/config.ts'
 import { unlessAborted } from '../../core/abort.ts'
 import { errorText } from '../../core/errors.ts'
 import { openWeatherSource } from '../../features/weather/index.ts'
-import { createMetrics } from '../../metrics/index.ts'
-import { memoryCounter } from '../../rate-limit/index.ts'
+import type { Config } from '../../platform/config/config.ts'
+import { createMetrics } from '../../platform/metrics/index.ts'
+import { memoryCounter } from '../../platform/rate-limit/index.ts'
 import { adviceFor, type Finding, inTime, ok, warning } from './finding.ts'
 import { silent } from './silent.ts'
 

@@ -1,5 +1,5 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
-import type { Database, Queryable } from '../../database/database.ts'
+import type { Database, Queryable } from '../../platform/database/database.ts'
 import type { Status } from '../tasks/index.ts'
 
 /** Days such as `2025-12-15`, both of the period; undefined: without a bound. */

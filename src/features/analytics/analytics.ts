@@ -1,7 +1,7 @@
 import type { Actor } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { validationError } from '../../core/errors.ts'
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../../platform/database/database.ts'
 import { type Status, statuses } from '../tasks/index.ts'
 import { type AnalyticsQuery, analyticsFormats } from './analytics-schemas.ts'
 import { countTasks, type Figure, UnknownTimeZone } from './analytics-store.ts'

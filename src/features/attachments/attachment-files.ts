@@ -1,8 +1,13 @@
 import type { Readable } from 'node:stream'
 import { DomainError, errorText } from '../../core/errors.ts'
-import type { Database } from '../../database/database.ts'
-import type { Logger } from '../../logging/logger.ts'
-import { type ByteRange, type FileStorage, MissingFile, sweepIncoming } from '../../storage/index.ts'
+import {
+  type ByteRange,
+  type FileStorage,
+  MissingFile,
+  sweepIncoming,
+} from '../../platform/blob-storage/index.ts'
+import type { Database } from '../../platform/database/database.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import type { AttachmentRow } from './attachment.ts'
 import {
   findAttachment,

@@ -1,7 +1,7 @@
 import type { Actor } from '../../core/actor.ts'
 import { type Action, authorize } from '../../core/authorization.ts'
 import { DomainError } from '../../core/errors.ts'
-import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import { findTask, lockTask } from '../tasks/index.ts'
 import type { AttachmentRow } from './attachment.ts'
 import {

@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { AttachmentRow } from './attachment.ts'
 
 const COLUMNS =

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../../storage/index.ts'
+import type { ByteRange } from '../../platform/blob-storage/index.ts'
 
 /**
  * What a Range header asks of something with `size` bytes (RFC 9110, section 14.2). Undefined: all of it, since

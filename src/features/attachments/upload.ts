@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type ReceivedFile, receive, tooLarge } from '../../storage/index.ts'
+import { type ReceivedFile, receive, tooLarge } from '../../platform/blob-storage/index.ts'
 import { promisedDigest } from './digest.ts'
 import { takeFile } from './form-file.ts'
 

@@ -1,7 +1,7 @@
 import type { Actor, Scope, UserActor } from '../../core/actor.ts'
 import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../../platform/database/database.ts'
 import { type ApiToken, deleteApiToken, insertApiToken, listApiTokens } from './api-token-store.ts'
 import { API_TOKEN_PREFIX, within } from './authenticator.ts'
 import { randomToken, tokenHash } from './random-token.ts'

@@ -1,5 +1,5 @@
 import type { Role, Scope } from '../../core/actor.ts'
-import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 
 /** An API token as its owner sees it; the token itself is shown once, when it is made. */
 export interface ApiToken {

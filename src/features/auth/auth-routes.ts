@@ -1,7 +1,7 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import type { FastifyRequest } from 'fastify'
-import { problems } from '../../core/problem.ts'
+import { problems } from '../../platform/http/problem.ts'
 import { UserSchema } from '../users/index.ts'
 import {
   ChangePasswordSchema,

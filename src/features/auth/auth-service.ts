@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Actor, Role, UserActor } from '../../core/actor.ts'
 import { authorize, unauthenticated } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import type { Database } from '../../database/database.ts'
-import type { Logger } from '../../logging/logger.ts'
+import type { Database } from '../../platform/database/database.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import {
   findUser,
   findUserByName,

@@ -1,5 +1,5 @@
 import type { Role, Scope, UserActor } from '../../core/actor.ts'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 import type { AccessTokens } from './access-token.ts'
 import { useApiToken } from './api-token-store.ts'
 import { tokenHash } from './random-token.ts'

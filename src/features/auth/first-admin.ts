@@ -1,6 +1,6 @@
 import { DomainError, StartupError } from '../../core/errors.ts'
-import type { Database } from '../../database/database.ts'
-import type { Logger } from '../../logging/logger.ts'
+import type { Database } from '../../platform/database/database.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import { hasAdmin, insertUser, isUsername, type User } from '../users/index.ts'
 import type { Credentials } from './auth-service.ts'
 import { type Passwords, passwordMistake } from './password.ts'

@@ -1,6 +1,6 @@
 import type { Actor } from '../../core/actor.ts'
 import { authorize } from '../../core/authorization.ts'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { Guesses } from './guesses.ts'
 import { randomToken, tokenHash } from './random-token.ts'

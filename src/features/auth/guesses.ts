@@ -1,5 +1,5 @@
 import { DomainError } from '../../core/errors.ts'
-import { addressKey, type RateLimiter } from '../../rate-limit/index.ts'
+import { addressKey, type RateLimiter } from '../../platform/rate-limit/index.ts'
 import { usernameKey } from '../users/index.ts'
 
 /** Bounds how often somebody may try a password, a refresh token or a ticket, whatever the access mode. */

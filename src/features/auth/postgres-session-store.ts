@@ -1,4 +1,4 @@
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 import {
   MAX_SESSIONS_PER_USER,
   RACE_WINDOW_SECONDS,

@@ -1,4 +1,4 @@
-import { luaScript, type Redis } from '../../redis/redis.ts'
+import { luaScript, type Redis } from '../../platform/redis/redis.ts'
 import {
   MAX_SESSIONS_PER_USER,
   RACE_WINDOW_SECONDS,

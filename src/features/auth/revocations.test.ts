@@ -6,7 +6,7 @@ import { rawClient } from '../../../test/support/event-harness.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { anonymous, operator, type Revocation, type UserActor } from '../../core/actor.ts'
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../../platform/database/database.ts'
 import { purgeRevocations, watchRevocations } from './revocations.ts'
 
 let database: TestDatabase

@@ -1,7 +1,7 @@
 import { type Actor, isRevoked, type Revocation } from '../../core/actor.ts'
 import { errorText } from '../../core/errors.ts'
-import type { Database, Queryable } from '../../database/database.ts'
-import type { Logger } from '../../logging/logger.ts'
+import type { Database, Queryable } from '../../platform/database/database.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 
 const POLL_MS = 1000
 /** A row is dated when it is written and seen when it is committed; a transaction takes less than this. */

@@ -4,9 +4,9 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, w
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
+import { dataFolder, start } from '../../../test/support/embedded-harness.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { StartupError } from '../../core/errors.ts'
-import { dataFolder, start } from '../../database/embedded-harness.ts'
 import { loadSecretKeys } from './secret-keys.ts'
 
 function load(dataDir: string, more: { SECRET_KEY?: string[]; DATABASE_URL?: string } = {}) {

@@ -11,9 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type { Config } from '../../config/config.ts'
 import { errorText, StartupError } from '../../core/errors.ts'
-import type { Logger } from '../../logging/logger.ts'
+import type { Config } from '../../platform/config/config.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 
 /** One line of printable characters, as long as `SECRET_KEY` has to be. */
 const KEY = /^[\x21-\x7e]{32,}$/

@@ -1,5 +1,5 @@
 import type { Actor } from '../../core/actor.ts'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 
 export const TICKET_SECONDS = 30
 

@@ -1,7 +1,7 @@
 import type { Actor, UserActor } from '../../core/actor.ts'
 import { authorize, unauthenticated } from '../../core/authorization.ts'
 import { DomainError } from '../../core/errors.ts'
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../../platform/database/database.ts'
 import { randomToken, tokenHash } from '../auth/index.ts'
 import type { CalendarFeed } from './calendar-feed.ts'
 import { deleteFeed, insertFeed, listFeeds, MAX_PER_USER, useFeed } from './feed-store.ts'

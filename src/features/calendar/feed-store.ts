@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { CalendarFeed } from './calendar-feed.ts'
 
 const PUBLIC = 'id, name, created_at, last_used_at'

@@ -1,10 +1,10 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
-import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
-import { problems } from '../../core/problem.ts'
-import { conditional, keyed, type Write } from '../../idempotency/index.ts'
-import type { Logger } from '../../logging/logger.ts'
+import { etag, matchesAny, versionsAllowed } from '../../platform/http/etag.ts'
+import { problems } from '../../platform/http/problem.ts'
+import { conditional, keyed, type Write } from '../../platform/idempotency/index.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import { presentCurrency } from './currency.ts'
 import {
   CreateCurrencySchema,

@@ -1,8 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { exactNumber } from '../../core/exact-json.ts'
-import { periodOf } from '../../core/period.ts'
-import { problems } from '../../core/problem.ts'
+import { periodOf } from '../../platform/http/period.ts'
+import { problems } from '../../platform/http/problem.ts'
 import { KeyParams } from './currency-schemas.ts'
 import type { CurrencyService } from './currency-service.ts'
 import {

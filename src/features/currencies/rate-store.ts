@@ -1,5 +1,5 @@
-import type { Period } from '../../core/period.ts'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
+import type { Period } from '../../platform/http/period.ts'
 import type { RateSource } from './currency.ts'
 
 export interface RatePoint {

@@ -1,4 +1,4 @@
-import type { Database, Queryable } from '../../database/database.ts'
+import type { Database, Queryable } from '../../platform/database/database.ts'
 import { SNAPSHOT } from './currency-events.ts'
 import type { RemoteRate } from './currency-message.ts'
 

@@ -1,5 +1,5 @@
 import type { Actor } from '../../core/actor.ts'
-import type { Transaction } from '../../database/database.ts'
+import type { Transaction } from '../../platform/database/database.ts'
 import type { TaskRow } from './task.ts'
 import type { NewJob } from './task-job.ts'
 import type { NewTask } from './task-store.ts'

@@ -35,11 +35,11 @@ export {
 } from './task-schemas.ts'
 export { createTaskService, newTask, type TaskService } from './task-service.ts'
 export { findTask, insertTasks, lockTask, type NewTask, purgeTrash } from './task-store.ts'
-export { createTaskWeather, type TaskWeather } from './task-weather.ts'
+export { createTaskWeather, type TaskWeather } from './weather/task-weather.ts'
 export {
   type DueCity,
   dueWeather,
   fillWeather,
   forgetWeather,
   postponeWeather,
-} from './task-weather-store.ts'
+} from './weather/task-weather-store.ts'

@@ -1,5 +1,5 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
-import { pageFields } from '../../core/page.ts'
+import { pageFields } from '../../platform/http/page.ts'
 import { jobStates } from './task-job.ts'
 import { cityText, idField, labelField, priorityField, statusField } from './task-schemas.ts'
 

@@ -1,7 +1,7 @@
 import { type Actor, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import { type Database, type Transaction, within } from '../../database/database.ts'
+import { type Database, type Transaction, within } from '../../platform/database/database.ts'
 import type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
 import type { TaskRow } from './task.ts'
 import type { Operation } from './task-batch-schemas.ts'

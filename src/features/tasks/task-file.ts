@@ -1,4 +1,4 @@
-import { type Cell, csvRecord } from '../../core/csv.ts'
+import { type Cell, csvRecord } from '../../platform/http/csv.ts'
 import type { Task } from './task.ts'
 import { type CreateTask, CreateTaskSchema } from './task-schemas.ts'
 

@@ -1,5 +1,5 @@
 import sql, { empty, join, type Sql } from 'sql-template-tag'
-import type { Period } from '../../core/period.ts'
+import type { Period } from '../../platform/http/period.ts'
 import { type Priority, type Status, statuses } from './task.ts'
 import type { JobState } from './task-job.ts'
 import { searchQuery } from './task-search.ts'

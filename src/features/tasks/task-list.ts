@@ -1,6 +1,6 @@
 import { validationError } from '../../core/errors.ts'
-import { type Period, periodOf } from '../../core/period.ts'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
+import { type Period, periodOf } from '../../platform/http/period.ts'
 import { findUser, findUserByName } from '../users/index.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
 import { readCursor } from './task-cursor.ts'

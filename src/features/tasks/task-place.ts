@@ -1,7 +1,7 @@
 import type { Actor } from '../../core/actor.ts'
 import { authorize, type Owned } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import type { Transaction } from '../../database/database.ts'
+import type { Transaction } from '../../platform/database/database.ts'
 import { keyBetween } from './place-key.ts'
 import type { Move } from './task-schemas.ts'
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { rawClient } from '../../../test/support/event-harness.ts'
 import { operator } from '../../core/actor.ts'
-import type { Queryable, Statement } from '../../database/database.ts'
+import type { Queryable, Statement } from '../../platform/database/database.ts'
 import type { ListTasks } from './list-schema.ts'
 import { createTaskService } from './task-service.ts'
 

@@ -1,5 +1,5 @@
 import sql, { raw } from 'sql-template-tag'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 import type { TaskRow } from './task.ts'
 import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
 import { conditionOf, type TaskFilter } from './task-filter.ts'

@@ -1,5 +1,5 @@
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
-import type { Queryable, Statement } from '../../database/database.ts'
+import type { Queryable, Statement } from '../../platform/database/database.ts'
 import type { TaskRow } from './task.ts'
 import { COLUMNS, rowOfValues, type TaskValues, valuesBehind } from './task-columns.ts'
 import { type Cursor, writeCursor } from './task-cursor.ts'

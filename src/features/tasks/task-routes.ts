@@ -3,10 +3,10 @@ import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider
 import type { FastifyRequest } from 'fastify'
 import type { JSONSchema } from 'json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
-import { etag, matchesAny, versionsAllowed } from '../../core/etag.ts'
-import { problems } from '../../core/problem.ts'
-import { conditional, keyed, type Write } from '../../idempotency/index.ts'
-import type { Logger } from '../../logging/logger.ts'
+import { etag, matchesAny, versionsAllowed } from '../../platform/http/etag.ts'
+import { problems } from '../../platform/http/problem.ts'
+import { conditional, keyed, type Write } from '../../platform/idempotency/index.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import { ListTasksSchema } from './list-schema.ts'
 import type { TaskPresenter } from './task.ts'
 import { pageLinks } from './task-links.ts'
@@ -22,7 +22,7 @@ import {
 } from './task-schemas.ts'
 import type { TaskService } from './task-service.ts'
 import type { Outcome } from './task-store.ts'
-import type { TaskWeather } from './task-weather.ts'
+import type { TaskWeather } from './weather/task-weather.ts'
 
 const found = { 200: TaskSchema }
 const bodyProblems = [400, 413, 415, 422]

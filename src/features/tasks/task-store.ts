@@ -1,6 +1,6 @@
 import type { Owned } from '../../core/authorization.ts'
-import type { Queryable, Transaction } from '../../database/database.ts'
 import type { StoredEvent } from '../../events/event-types.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
 import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
 import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'

@@ -1,5 +1,5 @@
 import sql, { raw, type Sql } from 'sql-template-tag'
-import type { Queryable } from '../../database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 import { conditionOf, type TaskFilter, tasksLabelled } from './task-filter.ts'
 
 /** How many tasks match in all. */

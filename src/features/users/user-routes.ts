@@ -1,8 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
-import { problems } from '../../core/problem.ts'
-import type { Logger } from '../../logging/logger.ts'
+import { problems } from '../../platform/http/problem.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import { ListUsersSchema, PatchUserSchema, UserIdParams, UserListSchema, UserSchema } from './user-schemas.ts'
 import type { UserService } from './user-service.ts'
 

@@ -1,5 +1,5 @@
 import type { JSONSchema } from 'json-schema-to-ts'
-import { pageFields } from '../../core/page.ts'
+import { pageFields } from '../../platform/http/page.ts'
 
 export const usernameField = {
   type: 'string',

@@ -1,7 +1,7 @@
 import type { Actor } from '../../core/actor.ts'
 import { authorize } from '../../core/authorization.ts'
 import { DomainError } from '../../core/errors.ts'
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../../platform/database/database.ts'
 import type { User } from './user.ts'
 import { listUsers, lockAdmins, type UserChanges, updateUser } from './user-store.ts'
 

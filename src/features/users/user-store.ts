@@ -1,5 +1,5 @@
 import type { Role } from '../../core/actor.ts'
-import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { User, UserRecord } from './user.ts'
 import { canonicalUsername, usernameKey } from './username.ts'
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../../../test/support/eventually.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { openTestRedis, redisUrl, startRedisProxy, type TestRedis } from '../../../test/support/redis.ts'
-import { openRedis } from '../../redis/redis.ts'
+import { openRedis } from '../../platform/redis/redis.ts'
 import { WeatherCache } from './weather-cache.ts'
 import { weatherExample as weather } from './weather-schema.ts'
 

@@ -1,4 +1,4 @@
-import type { Redis } from '../../redis/redis.ts'
+import type { Redis } from '../../platform/redis/redis.ts'
 import type { Weather } from './weather.ts'
 
 /** What is known of a city for a while. */

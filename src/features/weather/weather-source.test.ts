@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { logTo } from '../../../test/support/log.ts'
-import { createMetrics } from '../../metrics/index.ts'
+import { createMetrics } from '../../platform/metrics/index.ts'
 import { NotAsked } from './breaker.ts'
 import type { Weather } from './weather.ts'
 import { WeatherCache } from './weather-cache.ts'

@@ -1,8 +1,8 @@
-import { cityKey } from '../../core/city.ts'
 import { errorText } from '../../core/errors.ts'
-import type { Logger } from '../../logging/logger.ts'
-import type { Metrics } from '../../metrics/index.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
+import type { Metrics } from '../../platform/metrics/index.ts'
 import { Breaker, NotAsked } from './breaker.ts'
+import { cityKey } from './city-key.ts'
 import type { Weather, WeatherProvider } from './weather.ts'
 import type { Known, WeatherCache } from './weather-cache.ts'
 

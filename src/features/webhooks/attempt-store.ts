@@ -1,5 +1,5 @@
-import type { Queryable } from '../../database/database.ts'
 import { publicTypes } from '../../events/event-types.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 
 /** A delivery that is due: what is to be sent, and where to. */
 export interface Due {

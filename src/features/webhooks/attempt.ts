@@ -1,5 +1,5 @@
 import { errorText } from '../../core/errors.ts'
-import type { PostAnswer, Poster } from '../../outbound/post.ts'
+import type { PostAnswer, Poster } from '../../platform/outbound/post.ts'
 import type { Due } from './attempt-store.ts'
 import { retryAfterSeconds } from './retry.ts'
 import type { SecretBox } from './secret-box.ts'

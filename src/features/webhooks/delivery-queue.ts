@@ -1,4 +1,5 @@
-import type { Transaction } from '../../database/database.ts'
+import type { Transaction } from '../../platform/database/database.ts'
+import type { Health } from '../../platform/queue/slots.ts'
 
 /** The right to send what is due at one webhook, which one process has at a time. */
 export interface Run {
@@ -6,9 +7,6 @@ export interface Run {
   /** The job that it is, and which time it was taken. */
   readonly claim: { readonly id: string; readonly retryCount: number }
 }
-
-/** How a run went, for the sake of others: a webhook in trouble does not get all of the slots. */
-export type Health = 'well' | 'in trouble'
 
 /** Runs as durable jobs. */
 export interface DeliveryQueue {

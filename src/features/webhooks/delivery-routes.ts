@@ -1,9 +1,9 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
-import { problems } from '../../core/problem.ts'
-import { keyed, type Write } from '../../idempotency/index.ts'
-import type { Logger } from '../../logging/logger.ts'
+import { problems } from '../../platform/http/problem.ts'
+import { keyed, type Write } from '../../platform/idempotency/index.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import {
   DeliveryListSchema,
   DeliveryParams,

@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Delivery, DeliveryState } from './webhook.ts'
 
 const PUBLIC = `d.id, d.webhook_id, d.event_id, d.type, d.state, d.attempts, d.response_status, d.error,

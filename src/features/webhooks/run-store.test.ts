@@ -4,11 +4,11 @@ import { eventually } from '../../../test/support/eventually.ts'
 import { waitsForALock } from '../../../test/support/locks.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { Frame } from '../../events/frame.ts'
-import { startBoss } from '../../jobs/boss.ts'
-import { openDeliveryQueue } from '../../jobs/delivery-queue.ts'
+import { startBoss } from '../../platform/queue/boss.ts'
 import type { DeliveryQueue, Run } from './delivery-queue.ts'
 import { endRun } from './run-store.ts'
 import { webhookFeed } from './webhook-feed.ts'
+import { openDeliveryQueue } from './webhook-run-queue.ts'
 
 const stack = new AsyncDisposableStack()
 const log = logTo([])

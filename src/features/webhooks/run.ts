@@ -1,6 +1,7 @@
-import type { Database } from '../../database/database.ts'
-import type { Logger } from '../../logging/logger.ts'
-import type { Poster } from '../../outbound/post.ts'
+import type { Database } from '../../platform/database/database.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
+import type { Poster } from '../../platform/outbound/post.ts'
+import type { Health } from '../../platform/queue/slots.ts'
 import { attempt, type Outcome } from './attempt.ts'
 import {
   type Due,
@@ -10,7 +11,6 @@ import {
   recordSuccess,
   refuseDeliveries,
 } from './attempt-store.ts'
-import type { Health } from './delivery-queue.ts'
 import { retryDelay } from './retry.ts'
 import type { SecretBox } from './secret-box.ts'
 

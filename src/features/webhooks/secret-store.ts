@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts'
-import type { Logger } from '../../logging/logger.ts'
+import type { Database } from '../../platform/database/database.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import type { SecretBox } from './secret-box.ts'
 
 interface Row {

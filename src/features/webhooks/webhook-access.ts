@@ -1,7 +1,7 @@
 import type { Actor } from '../../core/actor.ts'
 import { authorize } from '../../core/authorization.ts'
 import { DomainError } from '../../core/errors.ts'
-import type { Queryable, Transaction } from '../../database/database.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Webhook } from './webhook.ts'
 import { findWebhook, lockWebhook } from './webhook-store.ts'
 

@@ -1,7 +1,7 @@
-import type { Database, Transaction } from '../../database/database.ts'
 import { publicTypes } from '../../events/event-types.ts'
 import type { Feed } from '../../events/feed.ts'
 import type { Frame } from '../../events/frame.ts'
+import type { Database, Transaction } from '../../platform/database/database.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
 import { bookRuns } from './run-store.ts'
 

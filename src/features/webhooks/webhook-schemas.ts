@@ -1,6 +1,6 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
-import { pageFields } from '../../core/page.ts'
 import { channels } from '../../events/event-types.ts'
+import { pageFields } from '../../platform/http/page.ts'
 
 const eventTypes = Object.values(channels).flat()
 

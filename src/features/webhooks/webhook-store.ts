@@ -1,5 +1,5 @@
-import type { Queryable, Transaction } from '../../database/database.ts'
 import type { EventType } from '../../events/event-types.ts'
+import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Webhook } from './webhook.ts'
 
 export const MAX_PER_OWNER = 20

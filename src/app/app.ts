@@ -1,0 +1,72 @@
+import type { AddressInfo } from 'node:net'
+import { errorText, StartupError } from '../core/errors.ts'
+import { type Config, localUrl } from '../platform/config/config.ts'
+import type { HttpServer } from '../platform/http/server.ts'
+import type { Logger } from '../platform/logging/logger.ts'
+import { type Family, labelled } from '../platform/metrics/index.ts'
+import { createApi } from './api.ts'
+import { registerAppMetrics } from './app-metrics.ts'
+import { startParts, type Workers } from './parts.ts'
+import { startRelay, startScheduler, startWorker } from './roles.ts'
+
+/** How long what is in flight may take at a shutdown. */
+const DRAIN_MS = 5_000
+
+export interface App extends AsyncDisposable {
+  /** Address to reach it at, such as http://localhost:8000. */
+  url: string
+  /** The single-use link to make the first admin with; undefined when none is needed, or not here. A secret. */
+  setupLink: string | undefined
+  /** Every path that is served, with its methods. */
+  routes: ReadonlyMap<string, ReadonlySet<string>>
+  metrics(): Promise<Family[]>
+}
+
+/**
+ * Starts everything; when it resolves, requests are served. Disposing it stops accepting, answers
+ * what is in flight, closes sockets with 1001, ends jobs and then the database.
+ */
+export async function startApp(config: Config, log: Logger, workers?: Workers): Promise<App> {
+  await using stack = new AsyncDisposableStack()
+  const parts = stack.use(await startParts(config, log, workers))
+  const { metrics, has, auth } = parts
+  registerAppMetrics(parts)
+  const ownMetrics = async () =>
+    labelled(await metrics.collect(), workers ? { worker: String(workers.index) } : {})
+  const { app: http, methodsOf } = await createApi(parts, ownMetrics)
+  stack.defer(() => drain(http))
+  stack.defer(() => parts.worker.close()) // First: while requests are answered, jobs come to their end.
+  await http.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
+    throw new StartupError(listenMistake(error, config))
+  })
+  if (has('worker')) stack.use(await startWorker(parts))
+  if (has('relay')) stack.use(await startRelay(parts))
+  if (has('scheduler')) stack.use(await startScheduler(parts))
+  // Only there is the page that the link leads to.
+  const setupPath = has('api') ? await auth.setupPath() : undefined
+
+  // What may fail comes before: from here on it is the caller who ends what was started.
+  const owned = stack.move()
+  const { port } = http.server.address() as AddressInfo
+  const url = localUrl(config.HOST, port)
+  return {
+    url,
+    setupLink: setupPath && url + setupPath,
+    routes: methodsOf,
+    metrics: ownMetrics,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+function listenMistake(error: NodeJS.ErrnoException, { HOST, PORT }: Config): string {
+  return error.code === 'EADDRINUSE'
+    ? `PORT ${PORT} on ${HOST} is in use by another program; stop it, or set another PORT`
+    : `HOST and PORT cannot be listened on: ${errorText(error)}; set another HOST or PORT`
+}
+
+/** Answers what is in flight; what is not done by then is cut off. */
+async function drain(http: HttpServer): Promise<void> {
+  const timer = setTimeout(() => http.server.closeAllConnections(), DRAIN_MS)
+  await http.close()
+  clearTimeout(timer)
+}

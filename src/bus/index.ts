@@ -1,4 +1,0 @@
-export { type Bus, openBus } from './bus.ts'
-export { registerBusMetrics } from './bus-metrics.ts'
-export { installationId } from './installation.ts'
-export { probeNats } from './probe.ts'

@@ -1,5 +1,0 @@
-/** What of a list is asked for: how many are left out, and how many come. */
-export const pageFields = {
-  skip: { type: 'integer', minimum: 0, maximum: 2_147_483_647, default: 0 },
-  limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
-} as const

@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { cbrXml } from '../../../../test/support/cbr.ts'
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.ts'
+import { eventually } from '../../../../test/support/eventually.ts'
+import { logTo } from '../../../../test/support/log.ts'
+import { startUpstream, type Upstream } from '../../../../test/support/upstream.ts'
+import { startBoss } from '../../../platform/queue/boss.ts'
+import { startBackfill } from './backfill.ts'
+import { parseCbrFile } from './cbr-file.ts'
+import { saveRates } from './rate-store.ts'
+
+const DAYS = 6
+const lines: Record<string, unknown>[] = []
+let stack: AsyncDisposableStack
+let database: TestDatabase
+let upstream: Upstream
+/** What was asked for, and how many requests there were at once at most. */
+let asked: string[]
+let atOnce: number
+/** Days for which the source fails. */
+let broken: Set<string>
+
+beforeEach(async () => {
+  stack = new AsyncDisposableStack()
+  database = stack.use(await createTestDatabase())
+  upstream = stack.use(await startUpstream())
+  asked = []
+  atOnce = 0
+  broken = new Set()
+  lines.length = 0
+  let now = 0
+  upstream.answer((request, response) => {
+    const day = new URL(request.url!, 'http://localhost').searchParams.get('date_req')!
+    asked.push(day)
+    atOnce = Math.max(atOnce, ++now)
+    setTimeout(() => {
+      now--
+      if (broken.has(day)) response.writeHead(503).end()
+      else response.end(cbrXml(day.replaceAll('/', '.'), [{ code: 'USD', value: '80' }]))
+    }, 20)
+  })
+})
+afterEach(() => stack.disposeAsync())
+
+const daysBack = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => {
+    const date = new Date(Date.now() - (from + i) * 86_400_000).toISOString().slice(0, 10)
+    return date.split('-').reverse().join('/')
+  })
+const importToday = async () => {
+  const [today] = daysBack(0, 0)
+  const bytes = cbrXml(today!.replaceAll('/', '.'), [{ code: 'USD', value: '81' }])
+  const file = await parseCbrFile(bytes)
+  await database.db.transaction((transaction) => saveRates(transaction, file))
+}
+
+/** What a process of its own would run. */
+async function serve(own = stack.use(new AsyncDisposableStack())) {
+  const log = logTo(lines)
+  const boss = await startBoss({ connectionString: database.url }, log)
+  own.defer(() => boss.stop({ graceful: true, timeout: 2_000, close: true }))
+  const timing = { pauseMs: 10, retrySeconds: 1, pollSeconds: 0.5 }
+  own.use(await startBackfill({ boss, db: database.db, log, url: upstream.url, days: DAYS, timing }))
+  return own
+}
+const points = async () =>
+  (await database.rows<{ n: number }>('SELECT count(*) AS n FROM currency_rates'))[0]!.n
+
+test('two processes fill in each day once, one request at a time, the latest first', async () => {
+  await importToday()
+  await Promise.all([serve(), serve()])
+  await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 20_000)
+  expect(asked).toEqual(daysBack(1, DAYS))
+  expect(atOnce).toBe(1)
+  await eventually(() => lines.some(({ days }) => days === DAYS), 'it is told in the log')
+})
+
+test('it goes on where it stopped, after a failure and in another process', async () => {
+  await importToday()
+  broken.add(daysBack(3, 3)[0]!)
+  const first = await serve()
+  await eventually(() => asked.length === 3, 'it fails at the third day', 20_000)
+  await eventually(() => lines.some(({ msg }) => String(msg).includes('not complete')), 'the log says so')
+  expect(await points()).toBe(3)
+  await first.disposeAsync()
+  broken.clear()
+  await serve()
+  await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 25_000)
+  expect(asked).toEqual([...daysBack(1, 3), ...daysBack(3, DAYS)])
+})
+
+test('before anything was imported it waits, and asks nobody', async () => {
+  await serve()
+  await eventually(() => lines.some(({ msg }) => String(msg).includes('no rates were imported')), 'it waits')
+  expect(asked).toEqual([])
+  await importToday()
+  await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 25_000)
+})

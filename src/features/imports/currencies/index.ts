@@ -1,0 +1,17 @@
+import { withoutCredentials } from '../../../core/shown-url.ts'
+import type { Importer } from '../importer.ts'
+import { fetchRates } from './cbr-source.ts'
+import { saveRates } from './rate-store.ts'
+
+/** The importer of the official rates of the Bank of Russia. */
+export function currencyImporter(options: { url: string; intervalSeconds: number }): Importer {
+  return {
+    name: 'currencies',
+    source: withoutCredentials(options.url),
+    intervalSeconds: options.intervalSeconds,
+    async fetch(signal) {
+      const file = await fetchRates(options.url, signal)
+      return (transaction) => saveRates(transaction, file)
+    },
+  }
+}

@@ -1,0 +1,151 @@
+import type {} from '@fastify/swagger'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import type { Actor } from '../../core/actor.ts'
+import { authorize } from '../../core/authorization.ts'
+import { DomainError } from '../../core/errors.ts'
+import type { Database } from '../../platform/database/database.ts'
+import { ListRunsSchema } from '../../platform/http/page.ts'
+import { problems } from '../../platform/http/problem.ts'
+import {
+  GeneratedSchema,
+  ImporterListSchema,
+  NameParams,
+  RunListSchema,
+  RunSchema,
+  StartedSchema,
+} from './import-schemas.ts'
+import type { Importer, ImportRun } from './importer.ts'
+import { listRuns } from './run-store.ts'
+import type { ImportRunner } from './runner.ts'
+
+export function importRoutes(deps: {
+  db: Database
+  runner: ImportRunner
+  importers: Importer[]
+  /** When the next run is due; undefined while none is booked. */
+  nextRun: (importer: Importer) => Promise<Date | undefined>
+}): FastifyPluginCallbackJsonSchemaToTs {
+  const { db, runner, importers, nextRun } = deps
+
+  function named(name: string): Importer {
+    const importer = importers.find((candidate) => candidate.name === name)
+    if (!importer) {
+      throw new DomainError(
+        'not-found',
+        `There is no importer "${name.slice(0, 100)}"; there are ${importers.map((i) => i.name).join(', ')}.`,
+      )
+    }
+    return importer
+  }
+
+  async function runNow(actor: Actor, name: string): Promise<ImportRun> {
+    authorize(actor, 'import.run')
+    const finished = (await runner.run(named(name), 'manual'))!
+    if (finished.state === 'failed') {
+      throw new DomainError('upstream', `Run ${finished.run_id} of "${name}" failed: ${finished.error}.`)
+    }
+    return finished
+  }
+
+  async function describe(importer: Importer) {
+    const [[last], next] = await Promise.all([listRuns(db, importer.name, 1), nextRun(importer)])
+    return {
+      name: importer.name,
+      source: importer.source,
+      interval_seconds: importer.intervalSeconds,
+      state: last?.state === 'running' ? 'running' : 'idle',
+      next_run_at: next ? next.toISOString().replace('Z', '000Z') : null,
+      last_run: last ?? null,
+    }
+  }
+
+  return (app, _options, done) => {
+    app.addHook('onRoute', (route) => {
+      route.schema = { tags: ['importers'], ...route.schema }
+    })
+
+    app.get(
+      '/importers',
+      {
+        schema: {
+          summary: 'List importers with their last run',
+          response: { 200: ImporterListSchema, ...problems() },
+        },
+      },
+      async ({ actor }) => {
+        authorize(actor, 'import.read')
+        return Promise.all(importers.map(describe))
+      },
+    )
+
+    app.get(
+      '/importers/:name/runs',
+      {
+        schema: {
+          summary: 'History of an importer, newest first',
+          params: NameParams,
+          querystring: ListRunsSchema,
+          response: { 200: RunListSchema, ...problems(404, 422) },
+        },
+      },
+      async ({ actor, params, query }) => {
+        authorize(actor, 'import.read')
+        return listRuns(db, named(params.name).name, query.limit)
+      },
+    )
+
+    app.post(
+      '/importers/:name/run',
+      {
+        schema: {
+          summary: 'Run an importer now',
+          description: 'Answers when the run is done; one that is under way is waited for first.',
+          params: NameParams,
+          response: { 200: RunSchema, ...problems(404, 409, 502) },
+        },
+      },
+      async ({ actor, params }) => runNow(actor, params.name),
+    )
+
+    app.post(
+      '/task-generator/run',
+      {
+        schema: {
+          summary: 'Run the importer "todos" now',
+          description: 'Answers when the run is done.',
+          response: {
+            200: GeneratedSchema,
+            ...problems(409, 502),
+          },
+        },
+      },
+      async ({ actor }) => {
+        const finished = await runNow(actor, 'todos')
+        return {
+          message: 'Background task executed successfully',
+          tasks_created: finished.created_count,
+          tasks_updated: finished.updated_count,
+          tasks_skipped: finished.skipped_count,
+          run_id: finished.run_id,
+        }
+      },
+    )
+    app.post(
+      '/tasks/run',
+      {
+        schema: {
+          summary: 'Start the importer "currencies"',
+          description:
+            'Answers when the run has begun. While one is under way, that is the run of the answer.',
+          response: { 202: StartedSchema, ...problems(409) },
+        },
+      },
+      async ({ actor }, reply) => {
+        authorize(actor, 'import.run')
+        const run_id = await runner.start(named('currencies'))
+        return reply.code(202).send({ status: 'started', run_id })
+      },
+    )
+    done()
+  }
+}

@@ -1,0 +1,175 @@
+import type { PgBoss } from 'pg-boss'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { eventually } from '../../../test/support/eventually.ts'
+import { logTo } from '../../../test/support/log.ts'
+import { startBoss } from '../../platform/queue/boss.ts'
+import type { Importer } from './importer.ts'
+import { createImportRunner, type ImportRunner } from './runner.ts'
+import { nextRun, startImportSchedule } from './schedule.ts'
+
+const log = logTo([])
+let database: TestDatabase
+let stack: AsyncDisposableStack
+let fetched: number
+let importer: Importer
+
+beforeEach(async () => {
+  database = await createTestDatabase()
+  stack = new AsyncDisposableStack()
+  stack.use(database)
+  fetched = 0
+  importer = {
+    name: 'todos',
+    source: 'http://example.com/',
+    intervalSeconds: 60,
+    fetch: async () => {
+      fetched++
+      return async () => ({ created: 0, updated: 0, skipped: 0 })
+    },
+  }
+})
+afterEach(() => stack.disposeAsync())
+
+let current: PgBoss
+
+async function boss(): Promise<PgBoss> {
+  const started = await startBoss({ connectionString: database.url }, log)
+  stack.defer(() => started.stop({ graceful: true, timeout: 2_000, close: true }))
+  current = started
+  return started
+}
+
+async function schedule(runner?: Pick<ImportRunner, 'run'>): Promise<AsyncDisposable> {
+  const own = stack.use(createImportRunner({ db: database.db, log, onChange: () => {} }))
+  const started = await startImportSchedule({
+    boss: await boss(),
+    runner: { ...own, ...runner },
+    importers: [importer],
+    log,
+  })
+  return stack.use(started)
+}
+
+interface Job {
+  id: string
+  state: string
+  /** Seconds since 1970. */
+  due: number
+}
+const jobs = () =>
+  database.rows<Job>(
+    `SELECT id, state, extract(epoch FROM start_after)::float AS due
+     FROM pgboss.job WHERE name = 'import-todos' ORDER BY start_after`,
+  )
+const waiting = async () => (await jobs()).filter(({ state }) => state === 'created')
+/** The next run, once there have been `ran` runs. */
+const booked = (ran = 1) =>
+  eventually(async () => {
+    const all = await jobs()
+    return all.length > ran ? all.find(({ state }) => state === 'created') : undefined
+  }, 'the next run is booked')
+
+/** As if the time of the next run had come `seconds` ago. */
+async function makeDue(seconds = 0): Promise<Job> {
+  const [job] = await database.rows<Job>(
+    `UPDATE pgboss.job SET start_after = now() - make_interval(secs => $1)
+     WHERE name = 'import-todos' AND state = 'created'
+     RETURNING id, state, extract(epoch FROM start_after)::float AS due`,
+    [seconds],
+  )
+  return job!
+}
+
+test('one run at start, then one each interval, on the grid of the first', async () => {
+  await schedule()
+  const next = await booked()
+  expect(fetched).toBe(1)
+  const [first] = await jobs()
+  expect(next.due - first!.due).toBeCloseTo(60, 1)
+  expect((await nextRun(current, importer))!.getTime() / 1000).toBeCloseTo(next.due, 2)
+
+  // Late by less than an interval: the one after it is on the grid all the same, not later by as much.
+  const second = await makeDue(7)
+  const third = await booked(2)
+  expect(fetched).toBe(2)
+  expect(third.due - second.due).toBeCloseTo(60, 1)
+
+  // Late by more: what came due meanwhile is skipped.
+  const late = await makeDue(150)
+  const after = await booked(3)
+  expect(fetched).toBe(3)
+  expect(after.due - late.due).toBeCloseTo(180, 1)
+})
+
+test('two schedulers on one database make one run of what is due', async () => {
+  await schedule()
+  await booked()
+  await schedule()
+  await booked(2) // Its own start has a run too.
+  const before = fetched
+  expect(await waiting()).toHaveLength(1)
+  const due = await makeDue()
+  await booked(3)
+  expect(fetched).toBe(before + 1)
+  expect(await waiting()).toHaveLength(1)
+  await eventually(
+    async () => (await jobs()).find(({ id }) => id === due.id)?.state === 'completed',
+    'its end',
+  )
+})
+
+test('a new start runs at once and books with the new interval', async () => {
+  importer.intervalSeconds = 3600
+  const first = await schedule()
+  const old = await booked()
+  await first[Symbol.asyncDispose]()
+  importer.intervalSeconds = 5
+  await schedule()
+  const next = await booked(2)
+  expect(fetched).toBe(2)
+  expect(next.id).not.toBe(old.id)
+  expect((await nextRun(current, importer))!.getTime() - Date.now()).toBeLessThanOrEqual(5_000)
+  expect(await waiting()).toHaveLength(1)
+})
+
+test('a successor that is missing is booked again', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  stack.defer(() => void vi.useRealTimers())
+  await schedule()
+  await booked()
+  await database.rows(`DELETE FROM pgboss.job WHERE name = 'import-todos'`)
+  expect(await nextRun(current, importer)).toBeUndefined()
+  vi.advanceTimersByTime(60_000)
+  const next = await eventually(() => nextRun(current, importer), 'it is booked again')
+  expect(next.getTime() - Date.now()).toBeGreaterThan(50_000)
+  vi.advanceTimersByTime(180_000)
+  await eventually(async () => (await waiting()).length === 1, 'and only once')
+})
+
+test('a run that cannot even begin has a successor', async () => {
+  let tries = 0
+  await schedule({
+    run: async () => {
+      tries++
+      throw new Error('the database is away')
+    },
+  })
+  await booked()
+  expect(tries).toBe(1)
+  await makeDue()
+  await booked(2)
+  expect(tries).toBe(2)
+})
+
+test('after its end it starts nothing', async () => {
+  const started = await schedule()
+  await booked()
+  await started[Symbol.asyncDispose]()
+  await makeDue()
+  const other = await boss()
+  // Another worker would get the job: it is still there.
+  const [job] = await other.fetch('import-todos')
+  expect(job).toBeDefined()
+  expect(fetched).toBe(1)
+})

@@ -1,0 +1,102 @@
+import type {} from '@fastify/swagger'
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import { caller } from '../../../core/actor.ts'
+import type { Database } from '../../../platform/database/database.ts'
+import { etag } from '../../../platform/http/etag.ts'
+import { ListRunsSchema } from '../../../platform/http/page.ts'
+import { problems } from '../../../platform/http/problem.ts'
+import { keyed, type Write } from '../../../platform/idempotency/index.ts'
+import type { Logger } from '../../../platform/logging/logger.ts'
+import { IdParams, type TaskPresenter, TaskSchema, type TaskService } from '../index.ts'
+import { FiguresSchema, RunListSchema } from './job-schemas.ts'
+import { figuresFor, type JobService } from './job-service.ts'
+import { listRuns } from './run-store.ts'
+
+const controls = {
+  retry: {
+    summary: 'Queue the job of a task again',
+    description:
+      'One that failed starts anew with all its attempts; one that waits for its next attempt has it at once.',
+    done: 'job retried',
+  },
+  cancel: {
+    summary: 'Cancel the job of a task',
+    description: 'One that is queued or running ends as failed; what runs is told to stop.',
+    done: 'job cancelled',
+  },
+} as const
+
+export function jobRoutes(deps: {
+  db: Database
+  tasks: TaskService
+  write: Write<JobService>
+  present: TaskPresenter
+  log: Logger
+  /** Is called after a commit by which a job has come, or has to stop. */
+  onJob: () => void
+}): FastifyPluginCallbackJsonSchemaToTs {
+  const { db, tasks, write, present, log, onJob } = deps
+  return (app, _options, done) => {
+    app.addHook('onRoute', (route) => {
+      route.schema = { tags: ['jobs'], ...route.schema }
+    })
+
+    for (const [word, { summary, description, done }] of Object.entries(controls)) {
+      app.post(
+        `/tasks/:id/${word}`,
+        {
+          schema: {
+            summary,
+            description,
+            params: IdParams,
+            ...keyed,
+            response: { 200: TaskSchema, ...problems(404, 409, 422) },
+          } as const,
+        },
+        (request, reply) =>
+          write(request, reply, async (service) => {
+            const { id } = request.params
+            const row = await service[word as keyof JobService](request.actor, id)
+            return {
+              status: 200,
+              headers: { etag: etag(row.version) },
+              body: present(row),
+              committed: () => {
+                log.info({ ...caller(request), taskId: id }, done)
+                onJob()
+              },
+            }
+          }),
+      )
+    }
+
+    app.get(
+      '/tasks/:id/runs',
+      {
+        schema: {
+          summary: 'Every run of a task’s job, newest first',
+          params: IdParams,
+          querystring: ListRunsSchema,
+          response: { 200: RunListSchema, ...problems(404, 422) },
+        },
+      },
+      async ({ actor, params, query }) => {
+        const { id } = await tasks.get(actor, params.id)
+        return listRuns(db, id, query.limit)
+      },
+    )
+
+    app.get(
+      '/queue',
+      {
+        schema: {
+          summary: 'How much is waiting, at work and done',
+          description: 'Of your own tasks; for admins of all.',
+          response: { 200: FiguresSchema, ...problems() },
+        },
+      },
+      async ({ actor }) => figuresFor(db, actor),
+    )
+    done()
+  }
+}

@@ -1,0 +1,33 @@
+import type { JSONSchema } from 'json-schema-to-ts'
+import type { Action } from '../../../core/authorization.ts'
+
+/** What a job knows while it runs. */
+export interface JobContext {
+  /** Aborted when the job is cancelled, has taken too long, or has to end with its process. */
+  signal: AbortSignal
+  /** 1 for the first. */
+  attempt: number
+}
+
+/** A kind of job. Adding one is a file in `types/` and a line in its index. */
+export interface JobType<Input = never> {
+  name: string
+  /** Of `input`: an object schema, by which it is checked when a task is created. */
+  input: JSONSchema
+  /** What whoever creates one must be allowed besides creating a task. */
+  permission?: Action
+  /** After which an attempt has failed; below an hour. */
+  timeoutMs(input: Input): number
+  /** The input as it may be shown and told, without its secrets; left out when it has none. */
+  shown?(input: Input): object
+  /**
+   * One attempt; resolves to the result, JSON. What it throws fails the attempt, and the job with it if it
+   * is a PermanentFailure. It may be run again though it has succeeded, if its process ends just then.
+   */
+  run(input: Input, context: JobContext): Promise<unknown>
+}
+
+/** A failure that another attempt would only repeat. */
+export class PermanentFailure extends Error {
+  override readonly name = 'PermanentFailure'
+}

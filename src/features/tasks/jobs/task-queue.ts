@@ -1,0 +1,114 @@
+import type { PgBoss } from 'pg-boss'
+import type { Transaction } from '../../../platform/database/database.ts'
+
+const QUEUE = 'tasks'
+/** Without a sign of life for so long, whoever has a ticket has lost it. */
+const LEASE_SECONDS = 15
+/** How often whoever has a ticket gives one. */
+export const RENEW_MS = 4_000
+/** Past this a ticket is lost in spite of signs of life; every job's own timeout is below it. */
+const EXPIRE_SECONDS = 3600
+/** A ticket that waits is never thrown away: 60 years, as many as pg-boss can count. */
+const FOREVER_SECONDS = 60 * 365 * 86_400
+
+/** The place of a job in the queue, taken by a worker. */
+export interface Ticket {
+  id: string
+  /** How often it was taken before: who took it then can no longer remove or renew it. */
+  retryCount: number
+  taskId: number
+}
+
+export interface NewTicket {
+  id: string
+  taskId: number
+  /** Not before so many milliseconds have passed. */
+  delayMs?: number
+}
+
+/** The queue of executable tasks: pg-boss, used within our own transactions. */
+export interface TaskQueue {
+  add(transaction: Transaction, tickets: readonly NewTicket[]): Promise<void>
+  /** Takes up to `count` tickets that are due, those first that have waited longest. */
+  take(transaction: Transaction, count: number): Promise<Ticket[]>
+  remove(transaction: Transaction, tickets: readonly Ticket[]): Promise<void>
+  /** Gives a sign of life for tickets that were taken. */
+  renew(tickets: readonly Ticket[]): Promise<void>
+  /**
+   * Makes the planner know the queue. One that has filled from nothing has no statistics until autovacuum
+   * comes by, up to a minute and more later; till then every ticket is removed by reading all of them.
+   */
+  analyze(): Promise<void>
+}
+
+/**
+ * A ticket says of a task only that it is due; everything else is in the task, under its lock, and a
+ * ticket that the task no longer names is void. pg-boss keeps who may come when, and its supervisor puts
+ * tickets back of workers that give no sign of life. It knows nothing of failures: those are counted, and
+ * their next attempts booked, in the transaction that tells them.
+ */
+export async function openTaskQueue(boss: PgBoss): Promise<TaskQueue> {
+  const options = {
+    heartbeatSeconds: LEASE_SECONDS,
+    expireInSeconds: EXPIRE_SECONDS,
+    retentionSeconds: FOREVER_SECONDS,
+    // A lost ticket comes back at once and as often as it is lost; attempts are counted elsewhere.
+    retryLimit: 1_000_000,
+    retryDelay: 0,
+    // A backlog is told by GET /queue and the metrics, not by a line in the log every few seconds.
+    warningQueueSize: 1_000_000_000,
+  }
+  // A table of its own: what waits here must not slow the other queues down.
+  await boss.createQueue(QUEUE, { ...options, partition: true })
+  await boss.updateQueue(QUEUE, options)
+  const { table } = (await boss.getQueue(QUEUE))!
+  return {
+    async add(transaction, tickets) {
+      if (tickets.length === 0) return
+      const jobs = tickets.map(({ id, taskId, delayMs = 0 }) => ({
+        id,
+        data: { taskId },
+        startAfter: delayMs / 1000,
+      }))
+      await boss.insert(QUEUE, jobs, { db: inside(transaction) })
+    },
+    async take(transaction, count) {
+      const jobs = await boss.fetch<{ taskId: number }>(QUEUE, {
+        batchSize: count,
+        db: inside(transaction),
+      })
+      return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, taskId: data.taskId }))
+    },
+    async remove(transaction, tickets) {
+      if (tickets.length === 0) return
+      await boss.deleteJob(QUEUE, attempts(tickets), { db: inside(transaction) })
+    },
+    async renew(tickets) {
+      if (tickets.length === 0) return
+      await boss.touch(QUEUE, attempts(tickets))
+    },
+    async analyze() {
+      await boss.getDb().executeSql(`ANALYZE (SKIP_LOCKED) pgboss.${table}`)
+    },
+  }
+}
+
+function attempts(tickets: readonly Ticket[]) {
+  return tickets.map(({ id, retryCount }) => ({ id, retryCount }))
+}
+
+/** Statements of pg-boss by their text: it has a few for each queue, and planning them takes as long as running them. */
+const names = new Map<string, string>()
+
+function inside(transaction: Transaction) {
+  return {
+    executeSql(text: string, values: unknown[] = []) {
+      let name = names.get(text)
+      if (!name) {
+        name = `queue-${names.size}`
+        names.set(text, name)
+      }
+      return transaction.query({ name, text, values })
+    },
+  }
+}

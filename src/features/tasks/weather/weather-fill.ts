@@ -1,0 +1,103 @@
+import type { PgBoss } from 'pg-boss'
+import { errorText } from '../../../core/errors.ts'
+import type { Database } from '../../../platform/database/database.ts'
+import type { Logger } from '../../../platform/logging/logger.ts'
+import { NotAsked, type WeatherSource } from '../../weather/index.ts'
+import { type DueCity, dueWeather, fillWeather, forgetWeather, postponeWeather } from '../index.ts'
+
+const QUEUE = 'weather-fill'
+const EVERY_MINUTE = '* * * * *'
+const POLL_SECONDS = 1
+/** A process that dies with the job loses it after this. */
+const HEARTBEAT_SECONDS = 30
+/** Tasks that are looked at together, and cities that are asked for at a time. */
+const PORTION = 500
+const CONCURRENCY = 4
+/** What is missing in the same moment is told of once. */
+const WAKE_MS = 250
+
+export interface WeatherFill extends AsyncDisposable {
+  /** Says that a task has yet to get its weather. Cheap, and safe to call for each. */
+  wake(): void
+  /** Has this process fill in what is missing, in turn with the others. */
+  work(): Promise<void>
+}
+
+/**
+ * Fills in the weather that was not there when a task was written. Which tasks wait for it, and until when, is
+ * in their rows; the job only looks. There is one at a time in all processes: at the start, once a minute, and when
+ * one is told of a task.
+ */
+export async function openWeatherFill(deps: {
+  boss: PgBoss
+  db: Database
+  weather: WeatherSource
+  log: Logger
+  /** Is called after each commit that told events. */
+  onChange: () => void
+}): Promise<WeatherFill> {
+  const { boss, db, weather, log, onChange } = deps
+  let stopping = false
+  let timer: NodeJS.Timeout | undefined
+
+  async function fill(): Promise<void> {
+    for (;;) {
+      const due = await dueWeather(db, PORTION)
+      const cities = due.values()
+      const asked = await Promise.all(Array.from({ length: CONCURRENCY }, () => fillAll(cities)))
+      if (due.length === 0 || stopping || asked.includes(false)) return
+    }
+  }
+
+  /** False when nobody can be asked for now: what is due stays so. */
+  async function fillAll(cities: Iterator<DueCity> & Iterable<DueCity>): Promise<boolean> {
+    for (const due of cities) {
+      if (stopping || !(await fillOne(due))) return false
+    }
+    return true
+  }
+
+  async function fillOne(due: DueCity): Promise<boolean> {
+    const { city, ids } = due
+    const found = await weather.of(city).catch((error: unknown) => ({ error }))
+    if (stopping) return false
+    if (found === null) await forgetWeather(db, due)
+    else if (!('error' in found)) {
+      const filled = await fillWeather(db, due, found)
+      if (filled > 0) onChange()
+      log.info({ tasks: filled }, 'weather filled in')
+    } else if (found.error instanceof NotAsked) return false
+    else {
+      await postponeWeather(db, due)
+      log.debug({ tasks: ids.length }, `weather is looked for again later: ${errorText(found.error)}`)
+    }
+    return true
+  }
+
+  await boss.createQueue(QUEUE, {
+    policy: 'stately',
+    retryLimit: 0,
+    expireInSeconds: 3600,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    deleteAfterSeconds: 3600,
+  })
+  const wake = () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      boss.send(QUEUE, {}).catch((error) => log.debug(`weather is filled in later: ${errorText(error)}`))
+    }, WAKE_MS).unref()
+  }
+  return {
+    wake,
+    async work() {
+      await boss.work(QUEUE, { pollingIntervalSeconds: POLL_SECONDS }, fill)
+      await boss.schedule(QUEUE, EVERY_MINUTE)
+      wake()
+    },
+    async [Symbol.asyncDispose]() {
+      stopping = true
+      clearTimeout(timer)
+      await boss.offWork(QUEUE, { wait: false })
+    },
+  }
+}

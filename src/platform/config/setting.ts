@@ -1,0 +1,115 @@
+import { hideSecretParameters } from '../../core/shown-url.ts'
+
+/** How one setting is read from text; `parse` throws an Error whose message completes "NAME …". */
+export interface Setting<T> {
+  readonly fallback: T
+  readonly help: string
+  parse(text: string): T
+  /** The value as it may be shown: without its secrets. */
+  show(value: T): string
+}
+
+interface Described<T> {
+  default: T
+  help: string
+  secret?: boolean
+}
+
+function setting<T>(
+  described: Described<T>,
+  parse: (text: string) => T,
+  hide: (text: string) => string = () => '***',
+): Setting<T> {
+  const show = described.secret ? (value: T) => hide(String(value)) : String
+  return { fallback: described.default, help: described.help, parse, show }
+}
+
+/** A whole number within `min..max`. */
+export function integer(described: Described<number> & { min: number; max: number }): Setting<number> {
+  return setting(described, (text) => {
+    const value = Number(text)
+    if (!/^\d{1,15}$/.test(text) || value < described.min || value > described.max) {
+      throw new Error(`must be a whole number from ${described.min} to ${described.max}, got "${text}"`)
+    }
+    return value
+  })
+}
+
+/** One of a few words, in any letter case. */
+export function choice<const T extends string>(
+  described: Described<NoInfer<T>> & { of: readonly T[] },
+): Setting<T> {
+  return setting<T>(described, (text) => {
+    const value = described.of.find((word) => word === text.toLowerCase())
+    if (value === undefined) throw new Error(`must be one of ${described.of.join(', ')}, got "${text}"`)
+    return value
+  })
+}
+
+/** At least one of a few words, separated by commas, in any letter case. */
+export function words<const T extends string>(
+  described: Described<readonly T[]> & { of: readonly T[] },
+): Setting<readonly T[]> {
+  return setting<readonly T[]>(described, (text) => {
+    const given = text.split(',').map((word) => word.trim().toLowerCase())
+    const unknown = given.find((word) => !described.of.includes(word as T))
+    if (unknown !== undefined) {
+      throw new Error(`must list some of ${described.of.join(', ')}, got "${unknown}"`)
+    }
+    return described.of.filter((word) => given.includes(word))
+  })
+}
+
+/** Free text, never empty. `parse` throws an Error whose message completes "NAME …". */
+export function text<T extends string | undefined>(
+  described: Described<T>,
+  parse: (given: string) => string = (given) => given,
+): Setting<T | string> {
+  return setting<T | string>(described, parse)
+}
+
+/** Free text that is never shown. */
+export function secret<T extends string | undefined>(described: Described<T>): Setting<T | string> {
+  return text({ ...described, secret: true })
+}
+
+/** An absolute URL of one of the `protocols`; the text is kept as given. */
+export function url<T extends string | undefined>(
+  described: Described<T> & { protocols: string[]; rewrite?: (text: string) => string },
+): Setting<T | string> {
+  const parse = (given: string) => {
+    const value = described.rewrite?.(given) ?? given
+    const parsed = URL.canParse(value) ? new URL(value) : undefined
+    if (!parsed || !described.protocols.includes(parsed.protocol)) {
+      // The value is not repeated: it may hold a password.
+      throw new Error(
+        `must be a URL that begins with ${described.protocols.map((p) => `${p}//`).join(' or ')}`,
+      )
+    }
+    return value
+  }
+  return setting<T | string>(described, parse, hidePassword)
+}
+
+function hidePassword(text: string): string {
+  const parsed = new URL(text)
+  if (parsed.password) parsed.password = '***'
+  // Alone it is a token there.
+  else if (parsed.username && /^(nats|tls):$/.test(parsed.protocol)) parsed.username = '***'
+  hideSecretParameters(parsed)
+  return parsed.href
+}
+
+/** Words separated by commas. `parseItem` throws an Error whose message completes "NAME …". */
+export function list(
+  described: Described<string[]>,
+  parseItem: (item: string) => string = (item) => item,
+): Setting<string[]> {
+  return setting(described, (value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+      .map(parseItem),
+  )
+}

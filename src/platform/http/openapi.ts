@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { version } from '../../core/version.ts'
+import { tidyDocument } from './openapi-document.ts'
+import { servePages } from './plugins/security-headers.ts'
+
+/** What is sent to the webhooks of others, by its name: path items of OpenAPI. */
+export type SentWebhooks = Record<string, object>
+
+/** Collects the routes registered after it into the document. */
+export async function registerOpenApi(app: FastifyInstance, webhooks: SentWebhooks = {}): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Taskwire',
+        version,
+        description:
+          'Tasks over REST; every change live over WebSocket. Errors are problem details (RFC 9457).',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      tags: [
+        { name: 'auth', description: 'Register, log in, sessions, API tokens' },
+        { name: 'tasks', description: 'Create, read, change and delete tasks' },
+        { name: 'calendar', description: 'Tasks for calendars, and the addresses they read them at' },
+        { name: 'currencies', description: 'Exchange rates to the rouble, and their history' },
+        { name: 'jobs', description: 'Executable tasks: retry, cancel, runs, the queue' },
+        { name: 'attachments', description: 'Files of tasks' },
+        { name: 'events', description: 'Every change as it is committed' },
+        { name: 'webhooks', description: 'Events sent to addresses of your choice' },
+        { name: 'importers', description: 'Background imports and their history' },
+        { name: 'users', description: 'For admins' },
+        { name: 'health', description: 'For load balancers and operators' },
+      ],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          password: { type: 'oauth2', flows: { password: { tokenUrl: '/auth/login', scopes: {} } } },
+        },
+      },
+      security: [{ bearer: [] }, { password: [] }, {}],
+      webhooks,
+    },
+    transformObject: (given) => tidyDocument('openapiObject' in given ? { ...given.openapiObject } : {}),
+    transform: ({ schema, url }) => ({ schema, url: url === '/' ? url : url.replace(/\/$/, '') }),
+  })
+}
+
+/** `/openapi.json`, Swagger UI at `/docs` and `/swagger`, Redoc at `/redoc`; no asset from another host. */
+export async function registerDocs(app: FastifyInstance): Promise<void> {
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  for (const routePrefix of ['/docs', '/swagger']) {
+    // In a scope of its own: the plugin decorates the instance, which can be done only once.
+    await app.register(async (scope) => {
+      servePages(scope, DOCS_POLICY)
+      await scope.register(swaggerUi, {
+        routePrefix,
+        logo: { type: 'image/svg+xml', content: LOGO, href: '/' },
+        theme: { title: 'Taskwire API', favicon: [FAVICON] },
+        uiConfig: { validatorUrl: null, deepLinking: true, tryItOutEnabled: true },
+      })
+    })
+  }
+  await app.register(async (scope) => {
+    servePages(scope, DOCS_POLICY)
+    scope.get('/redoc', { schema: { hide: true } }, async (_request, reply) =>
+      reply.type('text/html; charset=utf-8').send(REDOC_PAGE),
+    )
+    scope.get('/redoc/redoc.standalone.js', { schema: { hide: true } }, async (_request, reply) =>
+      reply
+        .type('text/javascript; charset=utf-8')
+        .header('cache-control', 'public, max-age=86400')
+        .send(await redocScript()),
+    )
+  })
+}
+
+/** Redoc shows a logo from its maker's host, unless it cannot be loaded; the empty address cannot. */
+async function redocScript(): Promise<string> {
+  const bundle = fileURLToPath(import.meta.resolve('redoc/bundles/redoc.standalone.js'))
+  return (await readFile(bundle, 'utf8')).replace('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,')
+}
+
+// Swagger UI and Redoc put style elements into the page; Redoc searches in a worker it makes of a blob.
+const DOCS_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  'worker-src blob:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+const LOGO = Buffer.from(
+  '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40"><text x="2" y="28" fill="#fff" font-family="sans-serif" font-size="26" font-weight="600">taskwire</text></svg>',
+)
+const FAVICON = {
+  filename: 'favicon.svg',
+  rel: 'icon',
+  sizes: 'any',
+  type: 'image/svg+xml',
+  content:
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f4b8f"/><path d="M8 17l6 6 11-14" fill="none" stroke="#fff" stroke-width="4" stroke-linecap="round" stroke-linejoin="round"/></svg>',
+}
+
+const REDOC_PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Taskwire API</title>
+<link rel="icon" href="/docs/static/theme/favicon.svg">
+<style>body { margin: 0 }</style>
+</head>
+<body>
+<redoc spec-url="/openapi.json" disable-search="false"></redoc>
+<script src="/redoc/redoc.standalone.js"></script>
+</body>
+</html>
+`

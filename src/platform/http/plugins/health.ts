@@ -1,0 +1,120 @@
+import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import type { JSONSchema } from 'json-schema-to-ts'
+import { DomainError, errorText } from '../../../core/errors.ts'
+import { PROBLEM_JSON, toProblem } from '../error-handler.ts'
+
+/** Resolves while what it looks at can be used, else rejects with the reason. */
+export type Check = () => Promise<unknown>
+
+const HealthySchema: JSONSchema = {
+  type: 'object',
+  required: ['status'],
+  properties: { status: { type: 'string', const: 'healthy' } },
+  examples: [{ status: 'healthy' }],
+}
+
+const CheckSchema: JSONSchema = {
+  type: 'object',
+  required: ['status'],
+  properties: {
+    status: { type: 'string', enum: ['up', 'down'] },
+    error: {
+      type: 'string',
+      description: 'Why; only where access needs no token, since it names what is inside',
+    },
+  },
+}
+
+const ReadySchema: JSONSchema = {
+  type: 'object',
+  required: ['status', 'checks'],
+  properties: {
+    status: { type: 'string', const: 'ready' },
+    checks: { type: 'object', additionalProperties: CheckSchema },
+    roles: { type: 'array', items: { type: 'string' }, description: 'What this process does' },
+    worker: {
+      type: ['integer', 'null'],
+      description: 'Which of the processes it is that share the port; null: the only one',
+    },
+  },
+  examples: [
+    {
+      status: 'ready',
+      checks: { database: { status: 'up' } },
+      roles: ['api', 'worker', 'scheduler', 'relay'],
+      worker: null,
+    },
+  ],
+}
+
+/** Without what is `required` there is no readiness; what is `optional` is told of only. */
+export function healthRoutes({
+  required,
+  optional,
+  roles,
+  worker,
+}: {
+  required: Record<string, Check>
+  optional: Record<string, Check>
+  /** What the process does. */
+  roles: readonly string[]
+  /** Which of the processes it is that share the port; null: the only one. */
+  worker: number | null
+}): FastifyPluginCallbackJsonSchemaToTs {
+  return (app, _options, done) => {
+    app.get(
+      '/health',
+      {
+        schema: {
+          tags: ['health'],
+          summary: 'Whether the process lives',
+          security: [],
+          response: { 200: HealthySchema },
+        },
+      },
+      async () => ({ status: 'healthy' }),
+    )
+    app.get(
+      '/health/ready',
+      {
+        schema: {
+          tags: ['health'],
+          summary: 'Whether requests can be served',
+          description:
+            'While not, the answer is 503 with problem details that have the same `checks`. What the server can do without may be down.',
+          security: [],
+          response: { 200: ReadySchema },
+        },
+      },
+      async (request, reply) => {
+        const isTrusted = request.actor.kind === 'operator'
+        const results = await Promise.all(
+          Object.entries({ ...required, ...optional }).map((check) => run(check, isTrusted)),
+        )
+        const down = results
+          .filter(([name, { status }]) => name in required && status === 'down')
+          .map(([name]) => name)
+        const self = { roles, worker }
+        if (down.length === 0) return { status: 'ready', checks: Object.fromEntries(results), ...self }
+        const problem = toProblem(new DomainError('unavailable', `Down: ${down.join(', ')}.`), request.url)
+        return reply
+          .code(503 as never)
+          .type(PROBLEM_JSON)
+          .send({ ...problem, checks: Object.fromEntries(results), ...self })
+      },
+    )
+    done()
+  }
+}
+
+async function run(
+  [name, check]: [string, Check],
+  isTrusted: boolean,
+): Promise<[string, { status: 'up' | 'down'; error?: string }]> {
+  try {
+    await check()
+    return [name, { status: 'up' }]
+  } catch (error) {
+    return [name, { status: 'down', ...(isTrusted && { error: errorText(error) }) }]
+  }
+}

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { DomainError } from '../../core/errors.ts'
+import { parseExactly } from '../../core/exact-json.ts'
+import type { Database, Queryable, Transaction } from '../database/database.ts'
+
+/** An answer to a write, as it is sent and as it is kept for a day. */
+export interface Answer {
+  status: number
+  headers: Record<string, string>
+  /** JSON; null: no body. */
+  body: unknown
+}
+
+/** A write that came with a key. */
+export interface KeyedWrite {
+  /** Whose key it is: keys of different callers do not meet. */
+  scope: string
+  key: string
+  /** What is written, as text: the same key with another one is refused. */
+  request: string
+}
+
+const KEPT = "interval '24 hours'"
+
+/**
+ * Runs a write once for each key (IETF draft-ietf-httpapi-idempotency-key-header). The answer is kept
+ * in the transaction of the write, so a crash leaves both or none, whichever process is asked again.
+ * A key that came before with the same request gets the kept answer; with another request it is a
+ * `validation` error; while the first is still running, a `conflict`. A write that fails keeps nothing.
+ */
+export function runOnce(
+  db: Database,
+  write: KeyedWrite,
+  work: (transaction: Transaction) => Promise<Answer>,
+): Promise<{ answer: Answer; replayed: boolean }> {
+  const { scope, key } = write
+  const fingerprint = createHash('sha256').update(write.request).digest()
+  return db.transaction(async (transaction) => {
+    if (!(await claim(transaction, scope, key))) {
+      throw new DomainError('conflict', 'A request with this Idempotency-Key is still running; try again.', {
+        headers: { 'retry-after': '1' },
+      })
+    }
+    const kept = await find(transaction, scope, key)
+    if (kept) {
+      if (!kept.fingerprint.equals(fingerprint)) {
+        throw new DomainError('validation', 'This Idempotency-Key came before with another request.')
+      }
+      return { answer: kept.answer, replayed: true }
+    }
+    const answer = await work(transaction)
+    await keep(transaction, scope, key, fingerprint, answer)
+    return { answer, replayed: false }
+  })
+}
+
+/** Removes up to `limit` that are a day old; says how many. */
+export async function purgeIdempotencyKeys(db: Queryable, limit: number): Promise<number> {
+  const { rowCount } = await db.query({
+    // The condition stands twice: the outer one is of the row as it is once its lock is there, maybe used anew.
+    text: `DELETE FROM idempotency_keys WHERE created_at < now() - ${KEPT} AND (scope, key) IN (
+      SELECT scope, key FROM idempotency_keys WHERE created_at < now() - ${KEPT} LIMIT $1)`,
+    values: [limit],
+  })
+  return rowCount ?? 0
+}
+
+// Held until the transaction ends, however it ends; nobody waits for it.
+async function claim(transaction: Transaction, scope: string, key: string): Promise<boolean> {
+  const { rows } = await transaction.query<{ claimed: boolean }>({
+    name: 'idempotency-claim',
+    text: `SELECT pg_try_advisory_xact_lock(hashtextextended('idempotency key ' || $1 || ' ' || $2, 0)) AS claimed`,
+    values: [scope, key],
+  })
+  return rows[0]!.claimed
+}
+
+async function find(transaction: Transaction, scope: string, key: string) {
+  const { rows } = await transaction.query<{ fingerprint: Buffer; answer: string }>({
+    name: 'idempotency-find',
+    text: `SELECT fingerprint, answer::text FROM idempotency_keys
+      WHERE scope = $1 AND key = $2 AND created_at > now() - ${KEPT}`,
+    values: [scope, key],
+  })
+  // Sent again, its numbers are to have the digits that they had.
+  return rows[0] && { ...rows[0], answer: parseExactly(rows[0].answer) as Answer }
+}
+
+async function keep(
+  transaction: Transaction,
+  scope: string,
+  key: string,
+  fingerprint: Buffer,
+  { status, headers, body }: Answer,
+): Promise<void> {
+  await transaction.query({
+    name: 'idempotency-keep',
+    text: `INSERT INTO idempotency_keys (scope, key, fingerprint, answer) VALUES ($1, $2, $3, $4)
+      ON CONFLICT (scope, key) DO UPDATE SET fingerprint = excluded.fingerprint, answer = excluded.answer,
+        created_at = excluded.created_at`,
+    values: [scope, key, fingerprint, JSON.stringify({ status, headers, body })],
+  })
+}

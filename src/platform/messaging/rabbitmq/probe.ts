@@ -1,0 +1,19 @@
+import { unlessAborted } from '../../../core/abort.ts'
+import { Link } from './link.ts'
+
+const CONNECT_MS = 4_000
+
+/** Resolves when the RabbitMQ at `url` lets us in and answers, else rejects with the reason. It tries once. */
+export async function probeRabbitMq(url: string, signal: AbortSignal): Promise<void> {
+  const { connect } = await import('amqplib')
+  const model = await connect(url, {
+    timeout: CONNECT_MS,
+    clientProperties: { connection_name: 'taskwire-doctor' },
+  })
+  const link = new Link(model)
+  try {
+    await unlessAborted(Promise.race([model.createChannel(), link.lost()]), signal)
+  } finally {
+    await link.sever()
+  }
+}

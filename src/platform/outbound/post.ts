@@ -1,0 +1,68 @@
+import type { Agent, request as Request } from 'undici'
+import { errorText } from '../../core/errors.ts'
+import { AddressRefused } from './address.ts'
+import type { Guard } from './guard.ts'
+
+export interface PostAnswer {
+  status: number
+  retryAfter: string | undefined
+}
+
+/** POSTs to where users want something sent; rejects with an Error that says, to them too, why there is no answer. */
+export interface Poster extends AsyncDisposable {
+  post(
+    url: string,
+    message: { headers: Record<string, string>; body: string; signal?: AbortSignal },
+  ): Promise<PostAnswer>
+}
+
+/** So much of an answer is read, for so long, to keep the connection; none of it is kept. */
+const DRAIN = { bytes: 16 * 1024, milliseconds: 1_000 }
+const MAX_REASON = 300
+
+/**
+ * Connections that the guard lets through, kept for the next message to the same host. Redirects are not
+ * followed. `timeoutMs` is for everything up to the head of the answer.
+ */
+export function createPoster({ guard, timeoutMs }: { guard: Guard; timeoutMs: number }): Poster {
+  // Loaded with the first message.
+  let client: Promise<{ agent: Agent; request: typeof Request }> | undefined
+  const open = async () => {
+    const { Agent, request } = await import('undici')
+    const connect = { lookup: guard.lookup }
+    return { agent: new Agent({ connect, connectTimeout: timeoutMs, allowH2: false }), request }
+  }
+
+  async function send(url: string, headers: Record<string, string>, body: string, signal: AbortSignal) {
+    const { agent: dispatcher, request } = await client!
+    const answer = await request(url, { dispatcher, method: 'POST', headers, body, signal })
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(DRAIN.milliseconds)])
+    await answer.body.dump({ limit: DRAIN.bytes, signal: limit }).catch(() => {})
+    return { status: answer.statusCode, retryAfter: [answer.headers['retry-after']].flat()[0] }
+  }
+
+  return {
+    async post(url, { headers, body, signal }) {
+      // An address given as such is not looked up.
+      if (guard.refuses(new URL(url))) throw notPublic()
+      client ??= open()
+      await client
+      const timeout = AbortSignal.timeout(timeoutMs)
+      try {
+        return await send(url, headers, body, signal ? AbortSignal.any([timeout, signal]) : timeout)
+      } catch (error) {
+        if (timeout.aborted) throw new Error(`no answer within ${timeoutMs / 1000} s`)
+        // Which address that is, in networks that users do not see, is not for them to know.
+        if (error instanceof AddressRefused) throw notPublic()
+        throw new Error(errorText(error).slice(0, MAX_REASON))
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await (await client)?.agent.destroy()
+    },
+  }
+}
+
+function notPublic(): Error {
+  return new Error('the host has no public address')
+}

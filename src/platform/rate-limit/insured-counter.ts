@@ -1,0 +1,38 @@
+import { DomainError, errorText } from '../../core/errors.ts'
+import type { Logger } from '../logging/logger.ts'
+import type { Redis } from '../redis/redis.ts'
+import type { Counter } from './counter.ts'
+
+/** Those that could not count, so that all limiters on one Redis together say it once. */
+const failing = new WeakSet<Redis>()
+
+/**
+ * Counts by `shared`, and while that fails by `own`, call by call. What was counted on one side is not
+ * carried to the other, so that a caller has at most twice the points around a failure.
+ */
+export function insuredCounter(options: {
+  redis: Redis
+  shared: Counter
+  own: Counter
+  log: Logger
+}): Counter {
+  const { redis, shared, own, log } = options
+  return {
+    async add(key, points) {
+      try {
+        const count = await shared.add(key, points)
+        if (failing.delete(redis)) log.info('rate limits are shared again')
+        return count
+      } catch (error) {
+        const reason = error instanceof DomainError ? error.cause : error
+        if (!failing.has(redis))
+          log.warn(`rate limits are counted in this process only: ${errorText(reason)}`)
+        failing.add(redis)
+        return own.add(key, points)
+      }
+    },
+    // A Redis that is full still reads: only of adding it is told whether it works.
+    get: (key) => shared.get(key).catch(() => own.get(key)),
+    subtract: (key, points) => shared.subtract(key, points).catch(() => own.subtract(key, points)),
+  }
+}
