@@ -1,7 +1,7 @@
 /** How long does an import of official rates take: to parse, and in the database? */
 
 import { type CbrFile, parseCbrFile } from '../src/features/imports/currencies/cbr-file.ts'
-import { saveRates } from '../src/features/imports/currencies/rate-store.ts'
+import { saveRates } from '../src/features/imports/currencies/save-rates.ts'
 import { type Database, openDatabase } from '../src/platform/database/database.ts'
 import { fullFile } from '../test/support/cbr.ts'
 import { readOptions } from './lib/options.ts'

@@ -1,7 +1,7 @@
 /** How long does an import of todos take in the database, and what does one write that finds nothing new? */
 
+import { saveTodos } from '../src/features/imports/todos/save-todos.ts'
 import { parseTodos } from '../src/features/imports/todos/todo-source.ts'
-import { saveTodos } from '../src/features/imports/todos/todo-store.ts'
 import { type Database, openDatabase, type Transaction } from '../src/platform/database/database.ts'
 import { readOptions } from './lib/options.ts'
 import { openPostgres, run } from './lib/postgres.ts'

@@ -25,8 +25,8 @@ export async function serve(): Promise<number> {
   using _memory = giveBackWhenIdle()
   const signal = nextSignal(log.logger)
   if (cluster.isWorker) {
-    const { runWorker } = await import('./app/worker-process.ts')
-    return await runWorker(config, log.logger, signal)
+    const { runWorkerProcess } = await import('./app/worker-process.ts')
+    return await runWorkerProcess(config, log.logger, signal)
   }
   return await run(config, log, signal)
 }
@@ -51,7 +51,8 @@ async function run(config: Config, { logger, flush }: Log, signal: Promise<strin
 
 // A supervisor does not pay for the server that its workers are.
 async function started(config: Config, logger: Logger) {
-  if (config.WORKERS > 1) return (await import('./platform/cluster/primary.ts')).startWorkers(config, logger)
+  if (config.WORKERS > 1)
+    return (await import('./platform/cluster/worker-processes.ts')).startWorkerProcesses(config, logger)
   return (await import('./app/app.ts')).startApp(config, logger)
 }
 

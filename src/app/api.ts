@@ -6,7 +6,7 @@ import { registerWebSocketRoutes } from '../events/websocket-routes.ts'
 import { analyticsRoutes } from '../features/analytics/index.ts'
 import { attachmentRoutes } from '../features/attachments/index.ts'
 import { apiTokenRoutes, authRoutes, setupRoutes } from '../features/auth/index.ts'
-import { calendarRoutes, createFeedService, feedRoutes } from '../features/calendar/index.ts'
+import { calendarFeedRoutes, calendarRoutes, createCalendarFeedService } from '../features/calendar/index.ts'
 import { currencyApi, currencyEventSchemas } from '../features/currencies/index.ts'
 import { importEventSchemas, importRoutes, nextRun } from '../features/imports/index.ts'
 import {
@@ -23,14 +23,14 @@ import { createJobService, jobRoutes, jobSchema } from '../features/tasks/jobs/i
 import { createUserService, userRoutes } from '../features/users/index.ts'
 import { createWebhooks, webhookCalls, webhookRoutes } from '../features/webhooks/index.ts'
 import { parseFormBodies } from '../platform/http/form-body.ts'
+import { createWriter } from '../platform/http/idempotent-writer.ts'
 import { healthRoutes } from '../platform/http/plugins/health.ts'
 import { createHttpServer } from '../platform/http/server.ts'
-import { createWrite } from '../platform/idempotency/index.ts'
 import { type Family, mergeFamilies, metricsRoutes } from '../platform/metrics/index.ts'
 import { createRateLimiter } from '../platform/rate-limit/index.ts'
-import type { Parts } from './parts.ts'
+import { schemaRegistry } from './schema-registry.ts'
 import { serviceChecks } from './service-checks.ts'
-import { vocabulary } from './vocabulary.ts'
+import type { Services } from './services.ts'
 
 const SOCKET_GRACE_MS = 1_000
 
@@ -39,13 +39,13 @@ type Routes = Parameters<Parameters<typeof createHttpServer>[0]['registerRoutes'
 const eventSchemas = { ...taskEventSchemas, ...importEventSchemas, ...currencyEventSchemas }
 
 /** The HTTP server of a process: with the role `api` everything, without it health and metrics. */
-export function createApi(parts: Parts, ownMetrics: () => Promise<Family[]>) {
-  const { config, log, metrics, auth, sockets, sources, redis, counters, workers } = parts
+export function createApi(parts: Services, ownMetrics: () => Promise<Family[]>) {
+  const { config, log, metrics, auth, sockets, sources, redis, counters, processGroup: workers } = parts
   const points = config.RATE_LIMIT_PER_MINUTE
   return createHttpServer({
     config,
     log,
-    vocabulary,
+    schemaRegistry,
     authenticator: auth.authenticator,
     limiter:
       points > 0
@@ -73,25 +73,25 @@ export function createApi(parts: Parts, ownMetrics: () => Promise<Family[]>) {
   })
 }
 
-function registerFeatures(app: Routes, parts: Parts): void {
+function registerFeatures(app: Routes, parts: Services): void {
   const { config, log, db, stream, changed, auth, sockets, sources, boss, runner, importers } = parts
-  const { executables, queue, worker } = parts
+  const { executables, queue, jobWorker: worker } = parts
   const tasks = createTaskService(db, changed, executables)
-  const write = createWrite({
+  const write = createWriter({
     db,
     direct: tasks,
     on: (transaction) => createTaskService(transaction, undefined, executables),
     onCommit: changed,
     actions: ['task.change'],
   })
-  const writeBatch = createWrite({
+  const writeBatch = createWriter({
     db,
     direct: createTaskBatches(db, executables, changed),
     on: (transaction) => createTaskBatches(transaction, executables),
     onCommit: changed,
     actions: ['task.change'],
   })
-  const writeJob = createWrite({
+  const writeJob = createWriter({
     db,
     direct: createJobService(db, queue, executables, changed),
     on: (transaction) => createJobService(transaction, queue, executables),
@@ -109,9 +109,9 @@ function registerFeatures(app: Routes, parts: Parts): void {
   app.register(taskRoutes({ tasks, write, present, log, jobSchema: ofJobs, onJob, weather }))
   app.register(taskExportRoutes({ tasks, present }))
   app.register(taskBatchRoutes({ write: writeBatch, present, log, jobSchema: ofJobs, onJob, weather }))
-  const feeds = createFeedService(db)
+  const feeds = createCalendarFeedService(db)
   app.register(calendarRoutes({ db, feeds, site: () => installationId(db) }))
-  app.register(feedRoutes({ feeds, log }))
+  app.register(calendarFeedRoutes({ feeds, log }))
   app.register(analyticsRoutes({ db, statusLabel: statusLabel(config.STATUS_LABELS) }))
   app.register(jobRoutes({ db, tasks, write: writeJob, present, log, onJob }))
   app.register(attachmentRoutes({ attachments: parts.attachments, log }))

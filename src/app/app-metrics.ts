@@ -1,11 +1,11 @@
 import { version } from '../core/version.ts'
 import { registerBusMetrics } from '../events/nats/index.ts'
 import { registerQueueMetrics } from '../features/tasks/jobs/index.ts'
-import type { Parts } from './parts.ts'
 import { serviceChecks } from './service-checks.ts'
+import type { Services } from './services.ts'
 
 /** What is read of the parts whenever somebody asks. */
-export function registerAppMetrics(parts: Parts): void {
+export function registerAppMetrics(parts: Services): void {
   const { metrics, db, sockets, sources, bus, intake } = parts
   if (bus) registerBusMetrics(metrics, bus)
   registerQueueMetrics(metrics, db, intake)

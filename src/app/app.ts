@@ -6,8 +6,8 @@ import type { Logger } from '../platform/logging/logger.ts'
 import { type Family, labelled } from '../platform/metrics/index.ts'
 import { createApi } from './api.ts'
 import { registerAppMetrics } from './app-metrics.ts'
-import { startParts, type Workers } from './parts.ts'
-import { startRelay, startScheduler, startWorker } from './roles.ts'
+import { startRelayRole, startSchedulerRole, startWorkerRole } from './roles.ts'
+import { type ProcessGroup, startServices } from './services.ts'
 
 /** How long what is in flight may take at a shutdown. */
 const DRAIN_MS = 5_000
@@ -26,22 +26,22 @@ export interface App extends AsyncDisposable {
  * Starts everything; when it resolves, requests are served. Disposing it stops accepting, answers
  * what is in flight, closes sockets with 1001, ends jobs and then the database.
  */
-export async function startApp(config: Config, log: Logger, workers?: Workers): Promise<App> {
+export async function startApp(config: Config, log: Logger, workers?: ProcessGroup): Promise<App> {
   await using stack = new AsyncDisposableStack()
-  const parts = stack.use(await startParts(config, log, workers))
+  const parts = stack.use(await startServices(config, log, workers))
   const { metrics, has, auth } = parts
   registerAppMetrics(parts)
   const ownMetrics = async () =>
     labelled(await metrics.collect(), workers ? { worker: String(workers.index) } : {})
   const { app: http, methodsOf } = await createApi(parts, ownMetrics)
   stack.defer(() => drain(http))
-  stack.defer(() => parts.worker.close()) // First: while requests are answered, jobs come to their end.
+  stack.defer(() => parts.jobWorker.close()) // First: while requests are answered, jobs come to their end.
   await http.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
     throw new StartupError(listenMistake(error, config))
   })
-  if (has('worker')) stack.use(await startWorker(parts))
-  if (has('relay')) stack.use(await startRelay(parts))
-  if (has('scheduler')) stack.use(await startScheduler(parts))
+  if (has('worker')) stack.use(await startWorkerRole(parts))
+  if (has('relay')) stack.use(await startRelayRole(parts))
+  if (has('scheduler')) stack.use(await startSchedulerRole(parts))
   // Only there is the page that the link leads to.
   const setupPath = has('api') ? await auth.setupPath() : undefined
 

@@ -1,17 +1,17 @@
-import { type Feed, startFeeds } from '../events/feed.ts'
+import { type EventConsumer, startConsumers } from '../events/event-consumers.ts'
 import { purgeEvents } from '../events/outbox.ts'
-import { currencyMessage, purgeInbox, rateReceiver } from '../features/currencies/index.ts'
+import { currencyMessage, purgeRateMessages, rateReceiver } from '../features/currencies/index.ts'
 import { startBackfill, startImportSchedule } from '../features/imports/index.ts'
 import { purgeTrash } from '../features/tasks/index.ts'
-import { purgeInbox as purgeTaskInbox } from '../features/tasks/jobs/index.ts'
-import { purgeDeliveries, startDeliveries, webhookFeed } from '../features/webhooks/index.ts'
+import { purgeTaskMessages as purgeTaskInbox } from '../features/tasks/jobs/index.ts'
+import { purgeDeliveries, startDeliveries, webhookConsumer } from '../features/webhooks/index.ts'
 import { keepStatistics } from '../platform/database/statistics.ts'
-import { purgeIdempotencyKeys } from '../platform/idempotency/index.ts'
+import { purgeIdempotencyKeys } from '../platform/idempotency/idempotency-keys.ts'
 import { startHousekeeping } from '../platform/queue/housekeeping.ts'
-import type { Parts } from './parts.ts'
+import type { Services } from './services.ts'
 
 /** Role `scheduler`: what is due by the clock. */
-export async function startScheduler(parts: Parts): Promise<AsyncDisposable> {
+export async function startSchedulerRole(parts: Services): Promise<AsyncDisposable> {
   const { config, log, db, auth, attachments, boss, runner, importers } = parts
   await using stack = new AsyncDisposableStack()
   await startHousekeeping({
@@ -22,7 +22,7 @@ export async function startScheduler(parts: Parts): Promise<AsyncDisposable> {
       trash: (limit) => purgeTrash(db, config.TRASH_DAYS, limit),
       webhookDeliveries: (limit) => purgeDeliveries(db, config.EVENT_RETENTION_DAYS, limit),
       taskMessages: (limit) => purgeTaskInbox(db, limit),
-      rateMessages: (limit) => purgeInbox(db, limit),
+      rateMessages: (limit) => purgeRateMessages(db, limit),
       attachments: (limit) => attachments.files.purge(limit),
       keys: (limit) => purgeIdempotencyKeys(db, limit),
       ...auth.purges,
@@ -39,20 +39,20 @@ export async function startScheduler(parts: Parts): Promise<AsyncDisposable> {
 }
 
 /** Role `worker`: what is done later, by jobs. */
-export async function startWorker({ db, log, sending, weatherFill }: Parts): Promise<AsyncDisposable> {
+export async function startWorkerRole({ db, log, sending, weatherFill }: Services): Promise<AsyncDisposable> {
   await weatherFill?.work()
   return await startDeliveries({ db, log, ...sending })
 }
 
 /** Role `relay`: events to consumers that take each once, and messages of others. */
-export async function startRelay(parts: Parts): Promise<AsyncDisposable> {
+export async function startRelayRole(parts: Services): Promise<AsyncDisposable> {
   const { db, log, stream, sending, bus, changed } = parts
   await using stack = new AsyncDisposableStack()
-  const feeds: Feed[] = [webhookFeed({ db, queue: sending.queue })]
+  const feeds: EventConsumer[] = [webhookConsumer({ db, queue: sending.queue })]
   if (bus) {
     feeds.push(bus.feed(currencyMessage))
     stack.use(bus.listen(rateReceiver({ db, log, onChange: changed })))
   }
-  stack.use(await startFeeds({ db, log, stream, feeds }))
+  stack.use(await startConsumers({ db, log, stream, feeds }))
   return stack.move()
 }

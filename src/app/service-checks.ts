@@ -1,10 +1,10 @@
 import type { Check } from '../platform/http/plugins/health.ts'
-import type { Parts } from './parts.ts'
+import type { Services } from './services.ts'
 
 const TIMEOUT_MS = 1_000
 
 /** What tells whether the database can be used, without which nothing works, and each service that is configured. */
-export function serviceChecks({ db, redis, bus, intake, attachments }: Parts) {
+export function serviceChecks({ db, redis, bus, intake, attachments }: Services) {
   const { storage } = attachments.checks
   const optional: Record<string, Check> = {
     ...(redis && { redis: () => redis.ping(TIMEOUT_MS) }),

@@ -1,7 +1,7 @@
 import { errorText, StartupError } from '../core/errors.ts'
 import { type ChannelEnd, openChannel } from '../platform/cluster/channel.ts'
-import type { Assignment, Served } from '../platform/cluster/primary.ts'
 import { sharedCounters } from '../platform/cluster/shared-counters.ts'
+import type { Assignment, Served } from '../platform/cluster/worker-processes.ts'
 import type { Config } from '../platform/config/config.ts'
 import type { Logger } from '../platform/logging/logger.ts'
 import type { Family } from '../platform/metrics/index.ts'
@@ -11,7 +11,7 @@ import { startApp } from './app.ts'
  * Serves as one of several processes that share a port; the primary says on which database. Resolves
  * to an exit code once `stop` does, or when the primary has ended.
  */
-export async function runWorker(config: Config, log: Logger, stop: Promise<unknown>): Promise<number> {
+export async function runWorkerProcess(config: Config, log: Logger, stop: Promise<unknown>): Promise<number> {
   const end = process as ChannelEnd
   const orphaned = new Promise((resolve) => end.on('disconnect', () => resolve('the primary process ended')))
   const channel = openChannel(end)

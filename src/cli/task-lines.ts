@@ -1,4 +1,4 @@
-import { vocabulary } from '../app/vocabulary.ts'
+import { schemaRegistry } from '../app/schema-registry.ts'
 import { DomainError } from '../core/errors.ts'
 import {
   type FileFormat,
@@ -30,7 +30,7 @@ export async function* readTasks(
   bytes: AsyncIterable<Uint8Array | string>,
   format: FileFormat,
 ): AsyncGenerator<TaskLine> {
-  const check = bodyValidator<ImportedTask>(vocabulary, ImportedTaskSchema)
+  const check = bodyValidator<ImportedTask>(schemaRegistry, ImportedTaskSchema)
   const records = format === 'csv' ? csvRecords(decoded(bytes)) : jsonRecords(decoded(bytes))
   for await (const { line, record } of records) {
     try {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Scope } from '../core/actor.ts'
 import { StartupError } from '../core/errors.ts'
-import { deleteApiToken, issueApiToken, listApiTokens, within } from '../features/auth/index.ts'
+import { allowedScopes, deleteApiToken, issueApiToken, listApiTokens } from '../features/auth/index.ts'
 import { openAccounts } from './accounts.ts'
 import type { ProgramContext } from './context.ts'
 import { table } from './table.ts'
@@ -57,7 +57,7 @@ async function create(username: string, options: CreateOptions, context: Program
   await using accounts = await openAccounts(context)
   const user = await accounts.user(username)
   if (user.disabled) throw new StartupError(`"${user.username}" is disabled`)
-  if (within(user.role, scopes).length < scopes.length) {
+  if (allowedScopes(user.role, scopes).length < scopes.length) {
     throw new StartupError(`The scope admin is for admins only, and "${user.username}" is not an admin`)
   }
   const made = await issueApiToken(accounts.db, user.id, { name, scopes, expiresInDays })

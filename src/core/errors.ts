@@ -59,7 +59,7 @@ export class DomainError extends Error {
 }
 
 /** Whether something that is needed is away, so that the same may work later. */
-export function isAway(error: unknown): boolean {
+export function isUnavailable(error: unknown): boolean {
   return error instanceof DomainError && error.code === 'unavailable'
 }
 

@@ -6,7 +6,13 @@ import { eventually } from '../../test/support/eventually.ts'
 import { type Actor, anonymous, operator, type Scope, type UserActor } from '../core/actor.ts'
 import { unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
-import { firstToken, type Gate, refuse, takePlace, type Wanted } from './admission.ts'
+import {
+  admitReader,
+  firstToken,
+  refuseSocket,
+  type SocketAuthenticator,
+  type SubscriptionRequest,
+} from './admission.ts'
 import type { Audience } from './audience.ts'
 import type { EventStream } from './stream.ts'
 
@@ -21,7 +27,7 @@ const asSocket = (ear: Ear) => ear as unknown as WebSocket
 /** The close code that a client would see. */
 function codeOf(error: unknown): number | undefined {
   const ear = new Ear()
-  refuse(asSocket(ear), error)
+  refuseSocket(asSocket(ear), error)
   expect(ear.closes).toHaveLength(1)
   // RFC 6455, section 5.5: a control frame holds 125 bytes, two of them the code.
   expect(Buffer.byteLength(ear.closes[0]![1])).toBeLessThanOrEqual(123)
@@ -92,7 +98,7 @@ test('what went wrong is told by the close code, without details of the server',
   ]) {
     expect(codeOf(error)).toBe(1013)
     const ear = new Ear()
-    refuse(asSocket(ear), error)
+    refuseSocket(asSocket(ear), error)
     expect(ear.closes[0]![1]).toBe('try again later')
   }
 })
@@ -105,7 +111,11 @@ const user = (scopes: Scope[], role: UserActor['role'] = 'user'): UserActor => (
   scopes,
   epoch: 0,
 })
-const wanted: Wanted = { types: new Set(['task_created']), encoding: 'websocket', after: undefined }
+const wanted: SubscriptionRequest = {
+  types: new Set(['task_created']),
+  encoding: 'websocket',
+  after: undefined,
+}
 
 /** Takes a place; `owners` are of the subscriptions that were made. */
 async function arrive(find: () => Promise<Actor | undefined>) {
@@ -118,11 +128,16 @@ async function arrive(find: () => Promise<Actor | undefined>) {
     },
   }
   const gate = { mark: () => ++marks }
-  const place = takePlace(stream as unknown as EventStream, gate as unknown as Gate, wanted, async () => {
-    // What is revoked while the token is looked at must count.
-    expect(marks).toBe(1)
-    return find()
-  })
+  const place = admitReader(
+    stream as unknown as EventStream,
+    gate as unknown as SocketAuthenticator,
+    wanted,
+    async () => {
+      // What is revoked while the token is looked at must count.
+      expect(marks).toBe(1)
+      return find()
+    },
+  )
   return { place, owners }
 }
 

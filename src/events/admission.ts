@@ -8,7 +8,7 @@ import { closeCodes } from './sockets.ts'
 import type { EventStream, Subscription } from './stream.ts'
 
 /** How somebody who opens a socket proves who they are; `address` is theirs, to bound guesses. */
-export interface Gate {
+export interface SocketAuthenticator {
   authenticate(token: string, address: string): Promise<Actor | undefined>
   /** Spends a single-use ticket. */
   redeem(ticket: string, address: string): Promise<Actor | undefined>
@@ -19,14 +19,14 @@ export interface Gate {
 }
 
 /** A place in the stream for somebody who may have it. */
-export interface Place {
+export interface AdmittedReader {
   actor: Actor
   subscription: Subscription
   mark: number
 }
 
 /** What of the stream, and in which form. */
-export interface Wanted {
+export interface SubscriptionRequest {
   types: ReadonlySet<EventType>
   encoding: Encoding
   /** The last event that the reader has; undefined: live events only. */
@@ -39,12 +39,12 @@ const AUTH_TIMEOUT_MS = 10_000
  * Finds out who comes and takes a place in the stream for them. Throws `unauthenticated` when `find`
  * finds nobody, and `forbidden` when they may not listen.
  */
-export async function takePlace(
+export async function admitReader(
   stream: EventStream,
-  gate: Gate,
-  wanted: Wanted,
+  gate: SocketAuthenticator,
+  wanted: SubscriptionRequest,
   find: () => Promise<Actor | undefined>,
-): Promise<Place> {
+): Promise<AdmittedReader> {
   const { actor, mark } = await admitted(gate, find)
   const { types, encoding, after } = wanted
   const subscription = await stream.subscribe({ types, owner: ownerScope(actor), encoding }, after)
@@ -52,13 +52,17 @@ export async function takePlace(
 }
 
 /** The user of a token; throws as `takePlace` does. */
-export async function userOf(gate: Gate, token: string, address: string): Promise<Actor> {
+export async function authenticateAgain(
+  gate: SocketAuthenticator,
+  token: string,
+  address: string,
+): Promise<Actor> {
   const { actor, mark } = await admitted(gate, () => gate.authenticate(token, address))
   if (gate.revokedSince(mark, actor)) throw unauthenticated('The token is no longer valid.')
   return actor
 }
 
-async function admitted(gate: Gate, find: () => Promise<Actor | undefined>) {
+async function admitted(gate: SocketAuthenticator, find: () => Promise<Actor | undefined>) {
   const mark = gate.mark()
   const actor = await find()
   if (!actor) throw unauthenticated('The token or ticket is not valid.')
@@ -93,7 +97,7 @@ class Refusal extends Error {
 }
 
 /** Closes a socket that is not admitted; `error` is what `takePlace` or `firstToken` threw. */
-export function refuse(socket: WebSocket, error: unknown): void {
+export function refuseSocket(socket: WebSocket, error: unknown): void {
   if (error instanceof Refusal) socket.close(error.code, error.message)
   else if (!(error instanceof DomainError)) socket.close(closeCodes.tryAgainLater, 'try again later')
   else if (error.code === 'unauthenticated') socket.close(closeCodes.notAuthenticated, 'not authenticated')

@@ -3,7 +3,7 @@ import type { Database } from '../platform/database/database.ts'
 import { type Audience, joinFor } from './audience.ts'
 import type { StoredEvent } from './event-types.ts'
 import type { Frame } from './frame.ts'
-import { portions } from './portions.ts'
+import { frameChunks } from './frame-chunks.ts'
 import { type Page, readPage } from './replay.ts'
 
 const PAGE = 500
@@ -17,7 +17,7 @@ interface Follower {
   /** The last id that it has. */
   after: number
   sink: (frames: Buffer) => void
-  flow: { room(): Promise<void>; lost(): void }
+  flow: { waitForDrain(): Promise<void>; lost(): void }
   render: (event: StoredEvent) => Frame
   /** Up to where the stream has handed over its events: those rows are final. */
   position: () => number
@@ -37,14 +37,14 @@ export async function catchUp(follower: Follower): Promise<void> {
   const { flow, sink, audience, isClosed } = follower
   let cursor = follower.after
   for (let isFull = true; isFull; ) {
-    await flow.room()
+    await flow.waitForDrain()
     const upTo = follower.position()
     const page = await read(follower, cursor, upTo)
     if (!page) return
     if (page.purgedTo > cursor) return flow.lost()
-    for (const frames of portions(page.events.map(follower.render))) {
+    for (const frames of frameChunks(page.events.map(follower.render))) {
       sink(joinFor(frames, audience()))
-      await flow.room()
+      await flow.waitForDrain()
       if (isClosed()) return
     }
     isFull = page.events.length === PAGE
@@ -56,7 +56,7 @@ export async function catchUp(follower: Follower): Promise<void> {
     const page = await read(follower, cursor, seam)
     if (!page) return
     if (page.purgedTo > cursor) return flow.lost()
-    for (const frames of portions(page.events.map(follower.render))) sink(joinFor(frames, audience()))
+    for (const frames of frameChunks(page.events.map(follower.render))) sink(joinFor(frames, audience()))
     cursor = page.events.length === PAGE ? page.events.at(-1)!.id : seam
   }
   follower.live()

@@ -40,7 +40,7 @@ export function notice(encoding: Encoding, type: string, data: object): Buffer {
  * Tells a reader of Server-Sent Events its place, and no event: a block without data only sets the id
  * that is sent on reconnecting (HTML standard, section 9.2.6). WebSockets have no such thing.
  */
-export function placeMark(encoding: Encoding, id: number): Buffer | undefined {
+export function cursorMark(encoding: Encoding, id: number): Buffer | undefined {
   return encoding === 'sse' ? Buffer.from(`id: ${id}\n\n`) : undefined
 }
 

@@ -2,8 +2,8 @@ import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/
 import { errorText } from '../core/errors.ts'
 import type { Database } from '../platform/database/database.ts'
 import type { Logger } from '../platform/logging/logger.ts'
+import { CommitBarrier } from './commit-barrier.ts'
 import type { StoredEvent } from './event-types.ts'
-import { GapFence } from './gap-fence.ts'
 
 /** How many events are read at once; with their data that is a few MiB at most. */
 const BATCH = 500
@@ -32,7 +32,7 @@ export type Listener = (events: readonly StoredEvent[]) => void | Promise<void>
 export class Relay implements AsyncDisposable {
   readonly #db: Database
   readonly #log: Logger
-  readonly #fence: GapFence
+  readonly #fence: CommitBarrier
   readonly #listener: Listener
   /** Every id up to here is settled: delivered, or never going to exist. */
   #position = 0
@@ -52,7 +52,7 @@ export class Relay implements AsyncDisposable {
   constructor(db: Database, log: Logger, listener: Listener) {
     this.#db = db
     this.#log = log
-    this.#fence = new GapFence(db)
+    this.#fence = new CommitBarrier(db)
     this.#listener = listener
   }
 

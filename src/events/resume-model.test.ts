@@ -73,7 +73,8 @@ class Reader {
     })
     let turns = 0
     mine.open(sink, {
-      room: () => (++turns % 2 === 0 ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve()),
+      waitForDrain: () =>
+        ++turns % 2 === 0 ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve(),
       lost: () => expect.fail('nothing was purged'),
     })
   }

@@ -105,7 +105,7 @@ test('a purge that overtakes a replay ends it: never a partial one', async () =>
   let wait = Promise.withResolvers<void>()
   const first = wait
   const reader = await resume(ids[0]! - 1, {
-    room: () => wait.promise,
+    waitForDrain: () => wait.promise,
     lost: () => {
       lost = true
     },
@@ -125,7 +125,7 @@ test('a replay reads no page ahead of a reader who does not read', async () => {
   const waits: (() => void)[] = []
   const reader = await resume(ids[0]!, {
     ...alwaysRoom,
-    room: () => new Promise((resolve) => waits.push(resolve)),
+    waitForDrain: () => new Promise((resolve) => waits.push(resolve)),
   })
   const pages = () => db.count('events-page')
   expect(pages()).toBe(0)

@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { type Actor, isRevoked, type Revocation } from '../core/actor.ts'
 import { ownerScope } from '../core/authorization.ts'
-import { room } from './room.ts'
 import type { Subscription } from './stream.ts'
+import { waitForDrain } from './wait-for-drain.ts'
 
 /** Why a socket is closed: RFC 6455, section 7.4.1, and codes of our own. */
 export const closeCodes = {
@@ -96,7 +96,7 @@ export class Sockets implements AsyncDisposable {
         client.actor = actor
         client.subscription = subscription
         subscription.open((frames) => this.#deliver(client, frames), {
-          room: () => room(wire),
+          waitForDrain: () => waitForDrain(wire),
           lost: () => socket.close(closeCodes.tryAgainLater, 'what was missed is no longer there'),
         })
       },

@@ -5,10 +5,10 @@ import type { JSONSchema } from 'json-schema-to-ts'
 import { authorize, bearerToken, ownerScope, unauthenticated } from '../core/authorization.ts'
 import { DomainError, validationError } from '../core/errors.ts'
 import { problems } from '../platform/http/problem.ts'
-import { type Gate, takePlace } from './admission.ts'
+import { admitReader, type SocketAuthenticator } from './admission.ts'
 import { afterField, typesField, typesIn } from './event-query.ts'
-import type { EventSources } from './event-sources.ts'
 import { channels, EnvelopeSchema, type EventType } from './event-types.ts'
+import type { EventSources } from './sse-readers.ts'
 import type { EventStream } from './stream.ts'
 
 const EVENT_STREAM = 'text/event-stream; charset=utf-8'
@@ -41,7 +41,7 @@ const PageSchema: JSONSchema = {
 export function sseRoutes(deps: {
   stream: EventStream
   sources: EventSources
-  gate: Gate
+  gate: SocketAuthenticator
 }): FastifyPluginCallbackJsonSchemaToTs {
   const { stream, sources, gate } = deps
   return (app, _options, done) => {
@@ -98,7 +98,9 @@ export function sseRoutes(deps: {
           authorize(request.actor, 'event.read')
           return reply.type(EVENT_STREAM).send()
         }
-        const place = await takePlace(stream, gate, { types, encoding: 'sse', after }, () => whoAsks(request))
+        const place = await admitReader(stream, gate, { types, encoding: 'sse', after }, () =>
+          whoAsks(request),
+        )
         if (gate.revokedSince(place.mark, place.actor)) {
           place.subscription.close()
           throw unauthenticated('The token is no longer valid.')

@@ -5,8 +5,8 @@ import type { Metrics } from '../platform/metrics/index.ts'
 import { type Audience, Audiences, isFor, joinFor } from './audience.ts'
 import { catchUp } from './catch-up.ts'
 import { channels, type Renderers, renderEnvelope, type StoredEvent } from './event-types.ts'
-import { Frame, notice, placeMark } from './frame.ts'
-import { portions } from './portions.ts'
+import { cursorMark, Frame, notice } from './frame.ts'
+import { frameChunks } from './frame-chunks.ts'
 import { Relay } from './relay.ts'
 import { canResume, readHorizon, readPage } from './replay.ts'
 
@@ -16,7 +16,7 @@ export type Sink = (frames: Buffer) => void
 /** What a replay needs of a connection beyond writing to it. */
 export interface Flow {
   /** Resolves when the connection has taken most of what was written to it, or is gone. */
-  room(): Promise<void>
+  waitForDrain(): Promise<void>
   /** What the reader missed is no longer all there: it must be told to begin anew. */
   lost(): void
 }
@@ -157,7 +157,7 @@ export class EventStream implements AsyncDisposable {
   async #fromNow(audience: Audience, first?: Buffer): Promise<Subscription> {
     const member: Member = { audience, after: 0, skip: new Set(), sink: undefined, early: [], gone: false }
     // A reader who is cut off before the first event comes back with this, and has missed nothing.
-    const mark = placeMark(audience.encoding, this.#relay.position)
+    const mark = cursorMark(audience.encoding, this.#relay.position)
     // From here on nothing is missed; what is visible already is taken out again.
     this.#members.add(audience, member)
     try {
@@ -233,7 +233,7 @@ export class EventStream implements AsyncDisposable {
     this.#observe?.(events)
     // A copy: who comes while this waits has its place behind all these events.
     const groups = this.#members.snapshot()
-    for (const frames of portions(events.map((event) => this.#render(event)))) {
+    for (const frames of frameChunks(events.map((event) => this.#render(event)))) {
       let written = 0
       const firstId = frames[0]!.id
       for (const { audience, members } of groups) {

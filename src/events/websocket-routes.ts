@@ -7,14 +7,14 @@ import { DomainError } from '../core/errors.ts'
 import { problems } from '../platform/http/problem.ts'
 import type { Logger } from '../platform/logging/logger.ts'
 import {
+  type AdmittedReader,
+  admitReader,
+  authenticateAgain,
   firstToken,
-  type Gate,
-  type Place,
-  refuse,
-  takePlace,
+  refuseSocket,
+  type SocketAuthenticator,
+  type SubscriptionRequest,
   tokenIn,
-  userOf,
-  type Wanted,
 } from './admission.ts'
 import { afterField, typesField, typesIn } from './event-query.ts'
 import { channels, EnvelopeSchema, type EventType } from './event-types.ts'
@@ -44,11 +44,11 @@ const PlaceQuery = {
 
 export function registerWebSocketRoutes(
   app: FastifyInstance,
-  deps: { stream: EventStream; sockets: Sockets; gate: Gate; log: Logger },
+  deps: { stream: EventStream; sockets: Sockets; gate: SocketAuthenticator; log: Logger },
 ): void {
   const { stream, sockets, gate, log } = deps
   /** What came of each handshake: a place, or why there is none; nothing for who has yet to say who they are. */
-  const arrivals = new WeakMap<FastifyRequest['raw'], { place: Place } | { error: unknown }>()
+  const arrivals = new WeakMap<FastifyRequest['raw'], { place: AdmittedReader } | { error: unknown }>()
 
   for (const [url, { types, tells }] of Object.entries(paths)) {
     app.route({
@@ -70,13 +70,13 @@ export function registerWebSocketRoutes(
         const wanted = wantedBy(request, types)
         if (ticket !== undefined) {
           // A page cannot see why a handshake fails, so it learns from the close code.
-          const arrival = await takePlace(stream, gate, wanted, () => gate.redeem(ticket, request.ip)).then(
+          const arrival = await admitReader(stream, gate, wanted, () => gate.redeem(ticket, request.ip)).then(
             (place) => ({ place }),
             (error: unknown) => ({ error }),
           )
           arrivals.set(request.raw, arrival)
         } else if (request.actor.kind !== 'anonymous') {
-          const place = await takePlace(stream, gate, wanted, async () => {
+          const place = await admitReader(stream, gate, wanted, async () => {
             const token = bearerToken(request.headers.authorization)
             return token === undefined ? request.actor : gate.authenticate(token, request.ip)
           })
@@ -97,7 +97,7 @@ export function registerWebSocketRoutes(
         const { admit, narrow } = sockets.add(socket, request.raw.socket)
         try {
           const { place } = settled(arrivals.get(request.raw)) ?? {
-            place: await takePlace(stream, gate, wantedBy(request, types), async () =>
+            place: await admitReader(stream, gate, wantedBy(request, types), async () =>
               gate.authenticate(await firstToken(socket), request.ip),
             ),
           }
@@ -114,23 +114,25 @@ export function registerWebSocketRoutes(
         /** While access is open nobody has to say who they are; who does is from then on nobody else. */
         function identify(message: string): void {
           const token = tokenIn(message)
-          if (token !== undefined) userOf(gate, token, request.ip).then(narrow).catch(refused)
+          if (token !== undefined) authenticateAgain(gate, token, request.ip).then(narrow).catch(refused)
         }
         function refused(error: unknown): void {
           log.debug({ reqId: request.id, err: error }, 'socket refused')
-          refuse(socket, error)
+          refuseSocket(socket, error)
         }
       },
     })
   }
 }
 
-function wantedBy(request: FastifyRequest, told: ReadonlySet<EventType>): Wanted {
+function wantedBy(request: FastifyRequest, told: ReadonlySet<EventType>): SubscriptionRequest {
   const { after, types } = request.query as FromSchema<typeof PlaceQuery>
   return { types: typesIn(types, told), encoding: 'websocket', after }
 }
 
-function settled(arrival: { place: Place } | { error: unknown } | undefined): { place: Place } | undefined {
+function settled(
+  arrival: { place: AdmittedReader } | { error: unknown } | undefined,
+): { place: AdmittedReader } | undefined {
   if (arrival && 'error' in arrival) throw arrival.error
   return arrival
 }

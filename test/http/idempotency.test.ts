@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { purgeIdempotencyKeys } from '../../src/platform/idempotency/index.ts'
+import { purgeIdempotencyKeys } from '../../src/platform/idempotency/idempotency-keys.ts'
 import { bearer, login, register, registerAdmin } from '../support/accounts.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { waitsForALock } from '../support/locks.ts'

@@ -97,7 +97,7 @@ export async function readStream(stream: EventStream, types = allTypes, onWrite 
 
 /** The flow of a connection that takes everything at once. */
 export const alwaysRoom: Flow = {
-  room: () => Promise.resolve(),
+  waitForDrain: () => Promise.resolve(),
   lost: () => {
     throw new Error('the reader was told to begin anew')
   },

@@ -2,8 +2,8 @@ import { newTask } from '../../src/features/tasks/index.ts'
 import { createExecutables, type Executables } from '../../src/features/tasks/jobs/executable-tasks.ts'
 import type { JobContext, JobType } from '../../src/features/tasks/jobs/job-type.ts'
 import { PermanentFailure } from '../../src/features/tasks/jobs/job-type.ts'
+import { JobWorker, type JobWorkerDependencies } from '../../src/features/tasks/jobs/job-worker.ts'
 import { openTaskQueue, type TaskQueue } from '../../src/features/tasks/jobs/task-queue.ts'
-import { Worker, type WorkerDependencies } from '../../src/features/tasks/jobs/worker.ts'
 import { startBoss } from '../../src/platform/queue/boss.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { eventually } from './eventually.ts'
@@ -42,7 +42,7 @@ export interface JobLab extends AsyncDisposable {
   create(probe: Probe, maxAttempts?: number): Promise<number>
   createMany(count: number, probe: Probe): Promise<number[]>
   /** A worker, closed in the end; with other dependencies where given. */
-  worker(changes?: Partial<WorkerDependencies>): Worker
+  worker(changes?: Partial<JobWorkerDependencies>): JobWorker
   /** Ends the waiting of all jobs that wait now. */
   letGo(): void
   row(id: number): Promise<JobRow>
@@ -107,7 +107,7 @@ export async function startJobLab(): Promise<JobLab> {
     },
     worker(changes = {}) {
       const deps = { db: database.db, queue, types: [type], concurrency: 4, log, onChange: () => {} }
-      const worker = new Worker({ ...deps, ...changes })
+      const worker = new JobWorker({ ...deps, ...changes })
       stack.defer(() => {
         lab.letGo()
         return worker[Symbol.asyncDispose]()

@@ -5,10 +5,10 @@ import {
   createSecretBox,
   createWebhooks,
   startDeliveries,
-  webhookFeed,
+  webhookConsumer,
 } from '../../src/features/webhooks/index.ts'
 import { openDeliveryQueue } from '../../src/features/webhooks/webhook-run-queue.ts'
-import { createGuard } from '../../src/platform/outbound/guard.ts'
+import { createAddressGuard } from '../../src/platform/outbound/address-guard.ts'
 import { startBoss } from '../../src/platform/queue/boss.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { eventually } from './eventually.ts'
@@ -42,7 +42,7 @@ async function startHarness(settings: { keys?: string[] } = {}) {
   const { db } = database
   const logged: Record<string, unknown>[] = []
   const log = logTo(logged)
-  const guard = createGuard(['127.0.0.1'])
+  const guard = createAddressGuard(['127.0.0.1'])
 
   /** What a process has that delivers; `stop` is its orderly end. */
   async function startWorker(keys: string[] = settings.keys ?? [KEY], timing: Partial<typeof TIMING> = {}) {
@@ -97,7 +97,7 @@ async function startHarness(settings: { keys?: string[] } = {}) {
       return this.hand(this.write(count, event))
     },
     async hand(frames: Frame[]): Promise<string[]> {
-      const feed = webhookFeed({ db, queue: worker.queue })
+      const feed = webhookConsumer({ db, queue: worker.queue })
       await feed.take(frames, async () => {}, new AbortController().signal)
       return frames.map(({ id }) => String(id))
     },

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorText } from '../../core/errors.ts'
-import { withoutCredentials } from '../../core/shown-url.ts'
+import { withoutCredentials } from '../../core/redacted-url.ts'
 import type { Config } from '../../platform/config/config.ts'
 import { startEmbeddedPostgres } from '../../platform/database/embedded.ts'
 import { embeddedPackage } from '../../platform/database/embedded-binaries.ts'

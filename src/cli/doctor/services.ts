@@ -1,5 +1,5 @@
 import { DomainError, errorText } from '../../core/errors.ts'
-import { withoutCredentials } from '../../core/shown-url.ts'
+import { withoutCredentials } from '../../core/redacted-url.ts'
 import { probeNats } from '../../events/nats/index.ts'
 import { attachmentStorage } from '../../features/attachments/index.ts'
 import type { Config } from '../../platform/config/config.ts'

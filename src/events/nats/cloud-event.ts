@@ -1,4 +1,4 @@
-import type { Outgoing } from '../../platform/messaging/nats/ordered-publisher.ts'
+import type { OutgoingMessage } from '../../platform/messaging/nats/ordered-publisher.ts'
 import { EVENTS_SUBJECT } from '../../platform/messaging/nats/streams.ts'
 import type { Frame } from '../frame.ts'
 
@@ -6,7 +6,7 @@ import type { Frame } from '../frame.ts'
  * An event as a CloudEvent in binary mode (CloudEvents 1.0, NATS protocol binding, section 3.1): its
  * attributes are headers, the envelope that all readers get is its data.
  */
-export function cloudEvent({ id, type, text }: Frame, source: string): Outgoing {
+export function cloudEvent({ id, type, text }: Frame, source: string): OutgoingMessage {
   return {
     id,
     subject: `${EVENTS_SUBJECT}.${type}`,

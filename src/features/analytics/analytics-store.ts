@@ -3,13 +3,13 @@ import type { Database, Queryable } from '../../platform/database/database.ts'
 import type { Status } from '../tasks/index.ts'
 
 /** Days such as `2025-12-15`, both of the period; undefined: without a bound. */
-export interface Period {
+export interface AnalyticsPeriod {
   from: string | undefined
   to: string | undefined
 }
 
 /** How many tasks were created in the period, by status and by user, and what happened on each of its days. */
-export type Figure =
+export type AnalyticsCount =
   | { kind: 'status'; key: Status; value: number }
   /** `key` is the name; null: of nobody. */
   | { kind: 'user'; key: string | null; value: number }
@@ -29,9 +29,9 @@ const INVALID_PARAMETER_VALUE = '22023'
 export async function countTasks(
   db: Database,
   owner: number | undefined,
-  period: Period,
+  period: AnalyticsPeriod,
   zone: string,
-): Promise<Figure[]> {
+): Promise<AnalyticsCount[]> {
   if (zone === 'UTC') return figures(db, owner, period)
   return db.transaction(async (transaction) => {
     await setTimeZone(transaction, zone)
@@ -48,16 +48,20 @@ async function setTimeZone(db: Queryable, zone: string): Promise<void> {
   }
 }
 
-async function figures(db: Queryable, owner: number | undefined, period: Period): Promise<Figure[]> {
+async function figures(
+  db: Queryable,
+  owner: number | undefined,
+  period: AnalyticsPeriod,
+): Promise<AnalyticsCount[]> {
   const { text, values } = statement(owner, period)
-  return (await db.query<Figure & object>({ text, values })).rows
+  return (await db.query<AnalyticsCount & object>({ text, values })).rows
 }
 
 /**
  * Everything is read once and counted in two hash tables at the same time; what was done is read from its index.
  * OFFSET keeps the planner from computing each day anew wherever it is used.
  */
-function statement(owner: number | undefined, period: Period): Sql {
+function statement(owner: number | undefined, period: AnalyticsPeriod): Sql {
   const scope = sql`deleted_at IS NULL ${owner === undefined ? empty : sql`AND user_id = ${owner}`}`
   const done = sql`FROM tasks WHERE ${scope} AND done_at IS NOT NULL
     AND ${near('done_at', period)} AND ${isIn('done_at::date', period)}`
@@ -85,14 +89,14 @@ function statement(owner: number | undefined, period: Period): Sql {
 const always = raw('true')
 
 /** By days and not by instants: there are days that begin twice, and days that do not begin at midnight. */
-function isIn(day: string, { from, to }: Period): Sql {
+function isIn(day: string, { from, to }: AnalyticsPeriod): Sql {
   const after = from === undefined ? always : sql`${raw(day)} >= ${from}`
   const before = to === undefined ? always : sql`${raw(day)} <= ${to}`
   return sql`(${after} AND ${before})`
 }
 
 /** A wider period, of instants, for which no day has to be computed. */
-function near(instant: string, { from, to }: Period): Sql {
+function near(instant: string, { from, to }: AnalyticsPeriod): Sql {
   const after = from === undefined ? always : sql`${raw(instant)} > ${from}::date - 2`
   const before = to === undefined ? always : sql`${raw(instant)} < ${to}::date + 3`
   return sql`(${after} AND ${before})`

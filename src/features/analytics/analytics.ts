@@ -4,7 +4,7 @@ import { validationError } from '../../core/errors.ts'
 import type { Database } from '../../platform/database/database.ts'
 import { type Status, statuses } from '../tasks/index.ts'
 import { type AnalyticsQuery, analyticsFormats } from './analytics-schemas.ts'
-import { countTasks, type Figure, UnknownTimeZone } from './analytics-store.ts'
+import { type AnalyticsCount, countTasks, UnknownTimeZone } from './analytics-store.ts'
 
 /** Whose the tasks of no user are; no name of a user has brackets. */
 const NOBODY = '(nobody)'
@@ -36,7 +36,7 @@ export async function analyticsFor(
   }
 }
 
-function arranged(figures: Figure[], label: (status: Status) => string): Analytics {
+function arranged(figures: AnalyticsCount[], label: (status: Status) => string): Analytics {
   const byStatus = new Map<string, number>(statuses.map((status) => [label(status), 0]))
   const byUser = new Map<string, number>()
   const byDay = new Map<string, { created: number; completed: number }>()

@@ -11,7 +11,7 @@ import type { Logger } from '../../platform/logging/logger.ts'
 import type { AttachmentRow } from './attachment.ts'
 import {
   findAttachment,
-  forget,
+  forgetBytes,
   giveUp,
   giveUpOld,
   insertPending,
@@ -58,7 +58,7 @@ export function createAttachmentFiles(deps: {
   async function removeAll(unwanted: StoredBytes[]): Promise<unknown[]> {
     const results = await Promise.allSettled(unwanted.map(({ storage_key }) => storage.remove(storage_key)))
     const removed = unwanted.filter((_, i) => results[i]!.status === 'fulfilled').map(({ id }) => id)
-    if (removed.length > 0) await forget(db, removed)
+    if (removed.length > 0) await forgetBytes(db, removed)
     return results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
   }
 

@@ -1,8 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
+import { idempotentHeaders } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { keyed } from '../../platform/idempotency/index.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import { presentAttachment } from './attachment.ts'
 import { contentRoutes } from './attachment-content-routes.ts'
@@ -43,7 +43,7 @@ export function attachmentRoutes(deps: {
           summary: 'Delete an attachment',
           description: 'For good: attachments have no trash of their own.',
           params: AttachmentParams,
-          ...keyed,
+          ...idempotentHeaders,
           response: { 204: { type: 'null', description: 'It is deleted' }, ...problems(404, 409, 422) },
         },
       },

@@ -5,9 +5,9 @@ import type { Queryable, Transaction } from '../../platform/database/database.ts
 import { findTask, lockTask } from '../tasks/index.ts'
 import type { AttachmentRow } from './attachment.ts'
 import {
-  attach,
+  attachUpload,
   countAttachments,
-  detach,
+  detachAttachment,
   findAttachment,
   listAttachments,
   lockUsage,
@@ -64,13 +64,13 @@ export function createAttachmentService(
         if (quotaBytes > 0 && task.user_id !== null) {
           expectRoom(quotaBytes, await lockUsage(transaction, task.user_id), size)
         }
-        const row = await attach(transaction, id, task.user_id)
+        const row = await attachUpload(transaction, id, task.user_id)
         return found(row, 'The upload took too long and was given up; send it again.')
       })
     },
     async remove(actor, taskId, id) {
       await allow(actor, 'task.change', taskId)
-      return found(await detach(db, taskId, id), absent(taskId, id))
+      return found(await detachAttachment(db, taskId, id), absent(taskId, id))
     },
   }
 }

@@ -37,7 +37,7 @@ export async function insertPending(db: Queryable, given: NewAttachment): Promis
 }
 
 /** Makes what is stored an attachment of its task; undefined when it has been given up meanwhile. */
-export async function attach(
+export async function attachUpload(
   transaction: Transaction,
   id: number,
   userId: number | null,
@@ -76,7 +76,11 @@ export async function findAttachment(
 }
 
 /** Takes an attachment from its task; what remains is to remove its bytes. undefined: there is none. */
-export async function detach(db: Queryable, taskId: number, id: number): Promise<StoredBytes | undefined> {
+export async function detachAttachment(
+  db: Queryable,
+  taskId: number,
+  id: number,
+): Promise<StoredBytes | undefined> {
   const { rows } = await db.query<StoredBytes & object>({
     name: 'attachment-detach',
     text: `UPDATE attachments SET task_id = NULL WHERE id = $2 AND task_id = $1 AND attached
@@ -143,7 +147,7 @@ export async function listUnwanted(db: Queryable, after: number, limit: number):
 }
 
 /** Forgets what has no bytes any more. */
-export async function forget(db: Queryable, ids: number[]): Promise<void> {
+export async function forgetBytes(db: Queryable, ids: number[]): Promise<void> {
   await db.query({
     name: 'attachment-forget',
     text: 'DELETE FROM attachments WHERE id = ANY ($1) AND task_id IS NULL',

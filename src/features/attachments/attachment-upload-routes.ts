@@ -2,8 +2,8 @@ import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
 import { DomainError } from '../../core/errors.ts'
+import { idempotentHeaders } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { keyed } from '../../platform/idempotency/index.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import { presentAttachment } from './attachment.ts'
 import { AttachmentSchema, TaskParams, UploadSchema } from './attachment-schemas.ts'
@@ -12,7 +12,7 @@ import type { Attachments } from './attachments.ts'
 const headers = {
   type: 'object',
   properties: {
-    ...keyed.headers.properties,
+    ...idempotentHeaders.headers.properties,
     'content-digest': {
       type: 'string',
       description: 'Digest of the whole body (RFC 9530), such as `sha-256=:…:`; 400 if the body is another',

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createDiskStorage, createS3Storage, type FileStorage } from '../../platform/blob-storage/index.ts'
 import type { Config } from '../../platform/config/config.ts'
 import type { Database } from '../../platform/database/database.ts'
-import { createWrite, type Write } from '../../platform/idempotency/index.ts'
+import { createWriter, type Write } from '../../platform/http/idempotent-writer.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import { type AttachmentFiles, createAttachmentFiles } from './attachment-files.ts'
 import { type AttachmentService, createAttachmentService } from './attachment-service.ts'
@@ -26,7 +26,7 @@ export function createAttachments(deps: { db: Database; config: Config; log: Log
   const storage = attachmentStorage(config, log)
   const quota = config.ATTACHMENT_QUOTA_BYTES
   const service = createAttachmentService(db, (work) => db.transaction(work), quota)
-  const write = createWrite({
+  const write = createWriter({
     db,
     direct: service,
     on: (transaction) => createAttachmentService(transaction, (work) => work(transaction), quota),

@@ -13,7 +13,7 @@ const LIMITS = { files: 2, fields: 1, parts: 3, fieldSize: 1024, headerPairs: 20
  * what `consume` throws; what it had made is disposed of then. The rest of such a body is read and forgotten, so
  * that the client comes to read the answer.
  */
-export async function takeFile<T extends AsyncDisposable>(
+export async function readFormFile<T extends AsyncDisposable>(
   request: IncomingMessage,
   consume: (file: AsyncIterable<Buffer>) => Promise<T>,
   see?: (chunk: Buffer) => void,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type ReceivedFile, receive, tooLarge } from '../../platform/blob-storage/index.ts'
 import { promisedDigest } from './digest.ts'
-import { takeFile } from './form-file.ts'
+import { readFormFile } from './form-file.ts'
 
 /** What a form has around its file: boundaries, headers of the part, the name. */
 const FORM_BYTES = 64 * 1024
@@ -24,7 +24,7 @@ export async function readUpload(
   const digest = promisedDigest(request.headers)
   if (Number(request.headers['content-length']) > maxBytes + FORM_BYTES) throw tooLarge(maxBytes)
   await using stack = new AsyncDisposableStack()
-  const { name, taken: file } = await takeFile(
+  const { name, taken: file } = await readFormFile(
     request,
     (stream) => receive(folder, stream, maxBytes),
     digest?.update,

@@ -3,9 +3,9 @@ import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { Database } from '../../platform/database/database.ts'
 import { type ApiToken, deleteApiToken, insertApiToken, listApiTokens } from './api-token-store.ts'
-import { API_TOKEN_PREFIX, within } from './authenticator.ts'
 import { randomToken, tokenHash } from './random-token.ts'
 import type { Revocations } from './revocations.ts'
+import { API_TOKEN_PREFIX, allowedScopes } from './token-authenticator.ts'
 
 export interface NewApiToken {
   name: string
@@ -28,7 +28,7 @@ export function createApiTokenService(
     async create(actor, token) {
       authorize(actor, 'account.change')
       const { id, role } = actor as UserActor
-      if (within(role, token.scopes).length < token.scopes.length) {
+      if (allowedScopes(role, token.scopes).length < token.scopes.length) {
         throw validationError([{ path: 'body.scopes', message: 'may have "admin" for admins only' }])
       }
       return issueApiToken(db, id, token)

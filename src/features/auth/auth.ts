@@ -7,9 +7,7 @@ import { hasAdmin } from '../users/index.ts'
 import { createAccessTokens } from './access-token.ts'
 import { type ApiTokenService, createApiTokenService } from './api-token-service.ts'
 import { type AuthService, createAuthService } from './auth-service.ts'
-import { type Authenticator, createAuthenticator } from './authenticator.ts'
 import { ensureConfiguredAdmin } from './first-admin.ts'
-import { createGate, type Gate } from './gate.ts'
 import { createGuesses, type Guesses } from './guesses.ts'
 import { createPasswords, type Passwords } from './password.ts'
 import { createPostgresSessionStore } from './postgres-session-store.ts'
@@ -19,7 +17,9 @@ import { purgeRevocations, type Revocations, watchRevocations } from './revocati
 import { loadSecretKeys } from './secret-keys.ts'
 import type { SessionStore } from './session-store.ts'
 import { createSetupTokens, type SetupTokens } from './setup-token.ts'
+import { createSocketAuthenticator, type TicketIssuer } from './socket-authenticator.ts'
 import { purgeTickets } from './ticket-store.ts'
+import { createAuthenticator, type TokenAuthenticator } from './token-authenticator.ts'
 import { createVerifiedTokens } from './verified-tokens.ts'
 
 /** Guesses a minute at one user's password from one address, and at anything from one address. */
@@ -42,8 +42,8 @@ export interface Auth extends AsyncDisposable {
   keys: readonly string[]
   service: AuthService
   apiTokens: ApiTokenService
-  authenticator: Authenticator
-  gate: Gate
+  authenticator: TokenAuthenticator
+  gate: TicketIssuer
   passwords: Passwords
   sessions: SessionStore
   revocations: Revocations
@@ -93,7 +93,13 @@ export async function createAuth(deps: {
     }),
     apiTokens: createApiTokenService(db, revocations),
     authenticator,
-    gate: createGate({ db, authenticator, guesses, revocations, operatorAllowed: config.access === 'open' }),
+    gate: createSocketAuthenticator({
+      db,
+      authenticator,
+      guesses,
+      revocations,
+      operatorAllowed: config.access === 'open',
+    }),
     passwords,
     sessions,
     revocations,

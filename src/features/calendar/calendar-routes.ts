@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream'
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import { begun } from '../../core/begun.ts'
+import { startIteration } from '../../core/start-iteration.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { portions } from '../tasks/index.ts'
+import { iterateTasks } from '../tasks/index.ts'
+import type { CalendarFeedService } from './calendar-feed-service.ts'
 import { CalendarQuery } from './calendar-schemas.ts'
-import type { FeedService } from './feed-service.ts'
 import { CALENDAR_BEGIN, CALENDAR_END, calendarTask, EXAMPLE } from './task-calendar.ts'
 
 const HEADERS = {
@@ -19,7 +19,7 @@ const HEADERS = {
 /** `site` is the name by which the tasks of this installation are told from those of others. */
 export function calendarRoutes(deps: {
   db: Queryable
-  feeds: FeedService
+  feeds: CalendarFeedService
   site: () => Promise<string>
 }): FastifyPluginCallbackJsonSchemaToTs {
   const { db, feeds, site } = deps
@@ -28,7 +28,7 @@ export function calendarRoutes(deps: {
   async function* written(owner: number | undefined): AsyncGenerator<string> {
     const name = await site()
     let text = CALENDAR_BEGIN
-    for await (const rows of portions(db, { users: owner === undefined ? [] : [owner] })) {
+    for await (const rows of iterateTasks(db, { users: owner === undefined ? [] : [owner] })) {
       yield text + rows.map((row) => calendarTask(row, name)).join('')
       text = ''
     }
@@ -59,7 +59,7 @@ export function calendarRoutes(deps: {
       async (request, reply) => {
         const owner = await feeds.ownerFor(request.actor, request.query.token)
         // Before the headers, which an error must not have.
-        const content = await begun(written(owner))
+        const content = await startIteration(written(owner))
         return reply.headers(HEADERS).send(Readable.from(content) as never)
       },
     )

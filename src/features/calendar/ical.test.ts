@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { component, contentLine, text, utc } from './ical.ts'
+import { contentLine, icalComponent, icalText, icalUtc } from './ical.ts'
 
 const wild = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 300 }),
@@ -17,7 +17,7 @@ const unescaped = (value: string) =>
 
 test('every text comes back, in lines of at most 75 octets that are UTF-8 each', () => {
   const property = fc.property(wild, (value) => {
-    const line = contentLine(['SUMMARY', text(value)])
+    const line = contentLine(['SUMMARY', icalText(value)])
     expect(line.endsWith('\r\n')).toBe(true)
     const lines = line.slice(0, -2).split('\r\n')
     for (const [i, one] of lines.entries()) {
@@ -39,11 +39,11 @@ test('a long line is filled up to 75 octets, a character is not cut', () => {
 })
 
 test('a component has its properties in their order', () => {
-  expect(component('VTODO', [['UID', '1'], undefined, ['SUMMARY', text('a;b,c\\d\r\ne\0')]])).toBe(
+  expect(icalComponent('VTODO', [['UID', '1'], undefined, ['SUMMARY', icalText('a;b,c\\d\r\ne\0')]])).toBe(
     'BEGIN:VTODO\r\nUID:1\r\nSUMMARY:a\\;b\\,c\\\\d\\ne\r\nEND:VTODO\r\n',
   )
 })
 
 test('a time is in UTC, to the second', () => {
-  expect(utc('2025-12-15T12:00:31.168401Z')).toBe('20251215T120031Z')
+  expect(icalUtc('2025-12-15T12:00:31.168401Z')).toBe('20251215T120031Z')
 })

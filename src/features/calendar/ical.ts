@@ -1,21 +1,21 @@
 /** A property of iCalendar (RFC 5545): its name with parameters, and its value as it is written. */
-export type Property = readonly [name: string, value: string]
+export type IcalProperty = readonly [name: string, value: string]
 
 /** Octets of a line without its break (section 3.1). */
 const LINE_OCTETS = 75
 
 /** A component with these properties, of which those without a value are left out; every line ends with CRLF. */
-export function component(name: string, properties: readonly (Property | undefined)[]): string {
+export function icalComponent(name: string, properties: readonly (IcalProperty | undefined)[]): string {
   const lines = properties.flatMap((property) => (property ? contentLine(property) : []))
   return `BEGIN:${name}\r\n${lines.join('')}END:${name}\r\n`
 }
 
-export function contentLine([name, value]: Property): string {
+export function contentLine([name, value]: IcalProperty): string {
   return `${folded(`${name}:${value}`)}\r\n`
 }
 
 /** TEXT (section 3.3.11). It has no way to say control characters, so those are left out. */
-export function text(value: string): string {
+export function icalText(value: string): string {
   return value
     .replace(/[\\;,]/g, (char) => `\\${char}`)
     .replace(/\r\n?|\n/g, '\\n')
@@ -23,7 +23,7 @@ export function text(value: string): string {
 }
 
 /** DATE-TIME in UTC, to the second, of ISO 8601 with `Z`. */
-export function utc(time: string): string {
+export function icalUtc(time: string): string {
   return `${time.slice(0, 19).replace(/[-:]/g, '')}Z`
 }
 

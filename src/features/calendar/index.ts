@@ -1,3 +1,3 @@
+export { calendarFeedRoutes } from './calendar-feed-routes.ts'
+export { createCalendarFeedService } from './calendar-feed-service.ts'
 export { calendarRoutes } from './calendar-routes.ts'
-export { feedRoutes } from './feed-routes.ts'
-export { createFeedService } from './feed-service.ts'

@@ -1,5 +1,5 @@
 import { type TaskRow, taskExample } from '../tasks/index.ts'
-import { component, contentLine, text, utc } from './ical.ts'
+import { contentLine, icalComponent, icalText, icalUtc } from './ical.ts'
 
 const REFRESH = 'PT15M'
 
@@ -31,32 +31,32 @@ export const CALENDAR_END = 'END:VCALENDAR\r\n'
  */
 export function calendarTask(task: TaskRow, site: string): string {
   const { id, title, description, city, labels, due_at: due, created_at: created } = task
-  const changed = utc(task.updated_at ?? created)
+  const changed = icalUtc(task.updated_at ?? created)
   const priority = priorities[task.priority]
   const common = [
     ['DTSTAMP', changed],
-    ['CREATED', utc(created)],
+    ['CREATED', icalUtc(created)],
     ['LAST-MODIFIED', changed],
     ['SEQUENCE', String(task.version - 1)],
-    ['SUMMARY', text(title)],
-    description ? (['DESCRIPTION', text(description)] as const) : undefined,
-    city ? (['LOCATION', text(city)] as const) : undefined,
-    labels.length > 0 ? (['CATEGORIES', labels.map(text).join(',')] as const) : undefined,
+    ['SUMMARY', icalText(title)],
+    description ? (['DESCRIPTION', icalText(description)] as const) : undefined,
+    city ? (['LOCATION', icalText(city)] as const) : undefined,
+    labels.length > 0 ? (['CATEGORIES', labels.map(icalText).join(',')] as const) : undefined,
     priority ? (['PRIORITY', priority] as const) : undefined,
   ] as const
-  const toDo = component('VTODO', [
+  const toDo = icalComponent('VTODO', [
     ['UID', `task-${id}@${site}`],
     ...common,
     ['STATUS', statuses[task.status]],
     task.status === 'done' ? ['PERCENT-COMPLETE', '100'] : undefined,
-    due ? ['DUE', utc(due)] : undefined,
+    due ? ['DUE', icalUtc(due)] : undefined,
   ])
   if (!due) return toDo
   // Without an end it takes no time; nobody is busy because of it.
-  const event = component('VEVENT', [
+  const event = icalComponent('VEVENT', [
     ['UID', `task-${id}-due@${site}`],
     ...common,
-    ['DTSTART', utc(due)],
+    ['DTSTART', icalUtc(due)],
     ['TRANSP', 'TRANSPARENT'],
   ])
   return toDo + event

@@ -1,6 +1,6 @@
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import type { Database } from '../../platform/database/database.ts'
-import { createWrite } from '../../platform/idempotency/index.ts'
+import { createWriter } from '../../platform/http/idempotent-writer.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import { currencyRoutes } from './currency-routes.ts'
 import { createCurrencyService } from './currency-service.ts'
@@ -16,7 +16,7 @@ export function currencyApi(deps: {
 }): FastifyPluginCallbackJsonSchemaToTs {
   const { db, onChange, publish, log } = deps
   const currencies = createCurrencyService(db, onChange)
-  const write = createWrite({
+  const write = createWriter({
     db,
     direct: currencies,
     on: (transaction) => createCurrencyService(transaction),

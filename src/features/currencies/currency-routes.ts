@@ -2,8 +2,8 @@ import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../platform/http/etag.ts'
+import { conditionalHeaders, idempotentHeaders, type Write } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { conditional, keyed, type Write } from '../../platform/idempotency/index.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import { presentCurrency } from './currency.ts'
 import {
@@ -75,7 +75,7 @@ export function currencyRoutes(deps: {
         schema: {
           summary: 'Create a currency by hand',
           description: 'For admins.',
-          ...keyed,
+          ...idempotentHeaders,
           body: CreateCurrencySchema,
           response: { 201: CurrencySchema, ...problems(409, ...bodyProblems) },
         },
@@ -99,7 +99,7 @@ export function currencyRoutes(deps: {
           summary: 'Change a currency by hand',
           description: 'For admins. A rate set by hand holds until the bank names another one.',
           params: KeyParams,
-          ...conditional,
+          ...conditionalHeaders,
           body: PatchCurrencySchema,
           response: { 200: CurrencySchema, ...problems(404, 409, 412, ...bodyProblems) },
         },
@@ -127,7 +127,7 @@ export function currencyRoutes(deps: {
           summary: 'Delete a currency and its history',
           description: 'For admins. Imports do not bring it back; it can be created again by hand.',
           params: KeyParams,
-          ...conditional,
+          ...conditionalHeaders,
           response: {
             204: { type: 'null', description: 'It is deleted' },
             ...problems(404, 409, 412, 422),

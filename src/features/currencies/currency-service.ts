@@ -7,12 +7,12 @@ import { type Conversion, convert } from './conversion.ts'
 import { BASE, type CurrencyRow, currencyKey } from './currency.ts'
 import type { CreateCurrency, PatchCurrency } from './currency-schemas.ts'
 import {
+  type CurrencyOutcome,
   deleteCurrency,
   findCurrency,
   hasCurrencies,
   insertCurrency,
   listCurrencies,
-  type Outcome,
   updateCurrency,
 } from './currency-store.ts'
 import { listRates, type RatePoint, type RateSeries, rateSeries } from './rate-store.ts'
@@ -27,7 +27,7 @@ export interface CurrencyService {
   list(actor: Actor, page: Page): Promise<{ rows: CurrencyRow[]; total: number }>
   get(actor: Actor, key: string): Promise<CurrencyRow>
   create(actor: Actor, input: CreateCurrency): Promise<CurrencyRow>
-  patch(actor: Actor, key: string, input: PatchCurrency, versions?: number[]): Promise<Outcome>
+  patch(actor: Actor, key: string, input: PatchCurrency, versions?: number[]): Promise<CurrencyOutcome>
   remove(actor: Actor, key: string, versions?: number[]): Promise<CurrencyRow>
   history(
     actor: Actor,
@@ -67,9 +67,9 @@ export function createCurrencyService(db: Queryable, onChange: () => void = () =
   /** What a change made of a currency; throws when it is not of one of the versions. */
   async function outcome(
     key: string,
-    row: Outcome | undefined,
+    row: CurrencyOutcome | undefined,
     versions: number[] | undefined,
-  ): Promise<Outcome> {
+  ): Promise<CurrencyOutcome> {
     const after = await found(key, row)
     if (after.changed) onChange()
     else if (versions && !versions.includes(after.version)) throw stale(after)

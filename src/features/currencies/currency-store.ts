@@ -18,7 +18,7 @@ export interface CurrencyChanges {
 }
 
 /** A row as it stands after the statement, and whether the statement changed it. */
-export type Outcome = CurrencyRow & { changed: boolean }
+export type CurrencyOutcome = CurrencyRow & { changed: boolean }
 
 const COLUMNS = 'c.id, c.code, c.rate, c.nominal, c.name, c.source, c.rated_at, c.version'
 // Every statement that changes a currency tells its event and notes its rate too, in one round trip.
@@ -90,7 +90,7 @@ export function updateCurrency(
   key: CurrencyKey,
   { rate, nominal, name }: CurrencyChanges,
   versions: number[] | undefined,
-): Promise<Outcome | undefined> {
+): Promise<CurrencyOutcome | undefined> {
   const statement = `
     after AS (
       SELECT id,
@@ -123,7 +123,7 @@ export function deleteCurrency(
   db: Queryable,
   key: CurrencyKey,
   versions: number[] | undefined,
-): Promise<Outcome | undefined> {
+): Promise<CurrencyOutcome | undefined> {
   const statement = `
     c AS (
       DELETE FROM currencies USING before
@@ -145,8 +145,8 @@ async function change(
   versions: number[] | undefined,
   statement: string,
   values: unknown[] = [],
-): Promise<Outcome | undefined> {
-  const { rows } = await db.query<Outcome & object>({
+): Promise<CurrencyOutcome | undefined> {
+  const { rows } = await db.query<CurrencyOutcome & object>({
     text: `
       WITH before AS (
         SELECT * FROM currencies WHERE code = $1 OR id = $2 FOR UPDATE

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import { purgeInbox, takeRemoteRate } from './remote-rate.ts'
+import { purgeRateMessages, takeRemoteRate } from './remote-rate.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -35,6 +35,6 @@ test('one that cannot be stored leaves no trace, so that it can come again', asy
 
 test('keys go when no stream has their messages any more', async () => {
   await database.rows(`UPDATE nats_inbox SET at = now() - interval '9 days' WHERE message = 'stream 1'`)
-  expect(await purgeInbox(database.db, 100)).toBe(1)
+  expect(await purgeRateMessages(database.db, 100)).toBe(1)
   expect(await count('nats_inbox')).toBe(1)
 })

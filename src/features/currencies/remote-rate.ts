@@ -35,7 +35,7 @@ export async function takeRemoteRate(
 }
 
 /** Removes up to `limit` keys of messages that no stream has any more; says how many. */
-export async function purgeInbox(db: Queryable, limit: number): Promise<number> {
+export async function purgeRateMessages(db: Queryable, limit: number): Promise<number> {
   const { rowCount } = await db.query({
     text: `DELETE FROM nats_inbox WHERE message IN (
       SELECT message FROM nats_inbox WHERE at < now() - interval '8 days' LIMIT $1)`,

@@ -1,7 +1,7 @@
 import type { Database } from '../../platform/database/database.ts'
 import type { Metrics } from '../../platform/metrics/index.ts'
+import { successAges } from './import-run-store.ts'
 import type { Importer, ImportRun } from './importer.ts'
-import { successAges } from './run-store.ts'
 
 /** Counts the runs of this process, and says how old the last success is, in whichever process it was. */
 export function importMetrics(

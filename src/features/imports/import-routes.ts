@@ -6,16 +6,16 @@ import { DomainError } from '../../core/errors.ts'
 import type { Database } from '../../platform/database/database.ts'
 import { ListRunsSchema } from '../../platform/http/page.ts'
 import { problems } from '../../platform/http/problem.ts'
+import { listImportRuns } from './import-run-store.ts'
 import {
   GeneratedSchema,
   ImporterListSchema,
+  ImportRunListSchema,
+  ImportRunSchema,
   NameParams,
-  RunListSchema,
-  RunSchema,
   StartedSchema,
 } from './import-schemas.ts'
 import type { Importer, ImportRun } from './importer.ts'
-import { listRuns } from './run-store.ts'
 import type { ImportRunner } from './runner.ts'
 
 export function importRoutes(deps: {
@@ -48,7 +48,7 @@ export function importRoutes(deps: {
   }
 
   async function describe(importer: Importer) {
-    const [[last], next] = await Promise.all([listRuns(db, importer.name, 1), nextRun(importer)])
+    const [[last], next] = await Promise.all([listImportRuns(db, importer.name, 1), nextRun(importer)])
     return {
       name: importer.name,
       source: importer.source,
@@ -85,12 +85,12 @@ export function importRoutes(deps: {
           summary: 'History of an importer, newest first',
           params: NameParams,
           querystring: ListRunsSchema,
-          response: { 200: RunListSchema, ...problems(404, 422) },
+          response: { 200: ImportRunListSchema, ...problems(404, 422) },
         },
       },
       async ({ actor, params, query }) => {
         authorize(actor, 'import.read')
-        return listRuns(db, named(params.name).name, query.limit)
+        return listImportRuns(db, named(params.name).name, query.limit)
       },
     )
 
@@ -101,7 +101,7 @@ export function importRoutes(deps: {
           summary: 'Run an importer now',
           description: 'Answers when the run is done; one that is under way is waited for first.',
           params: NameParams,
-          response: { 200: RunSchema, ...problems(404, 409, 502) },
+          response: { 200: ImportRunSchema, ...problems(404, 409, 502) },
         },
       },
       async ({ actor, params }) => runNow(actor, params.name),

@@ -32,7 +32,7 @@ const integer = { type: 'integer' } as const
 const time = { type: 'string', format: 'date-time' } as const
 const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const
 
-export const RunSchema: JSONSchema = {
+export const ImportRunSchema: JSONSchema = {
   type: 'object',
   required: [
     'run_id',
@@ -62,7 +62,7 @@ export const RunSchema: JSONSchema = {
   examples: [run],
 }
 
-export const RunListSchema: JSONSchema = { type: 'array', items: RunSchema, examples: [[run]] }
+export const ImportRunListSchema: JSONSchema = { type: 'array', items: ImportRunSchema, examples: [[run]] }
 
 const ImporterSchema: JSONSchema = {
   type: 'object',
@@ -73,7 +73,7 @@ const ImporterSchema: JSONSchema = {
     interval_seconds: integer,
     state: { type: 'string', enum: ['idle', 'running'] },
     next_run_at: { ...nullableTime, description: 'null while schedules are off' },
-    last_run: { anyOf: [RunSchema, { type: 'null' }] },
+    last_run: { anyOf: [ImportRunSchema, { type: 'null' }] },
   },
   title: 'Importer',
 }

@@ -3,8 +3,8 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/dat
 import { eventually } from '../../../test/support/eventually.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { type Database, openDatabase } from '../../platform/database/database.ts'
+import { listImportRuns } from './import-run-store.ts'
 import type { ImportCounts, Importer } from './importer.ts'
-import { listRuns } from './run-store.ts'
 import { createImportRunner, type ImportRunner } from './runner.ts'
 
 /** A runner with connections of its own, as in a process of its own. */
@@ -82,7 +82,7 @@ class Gated implements Importer {
   }
 }
 
-const runs = () => listRuns(database.db, 'todos', 100)
+const runs = () => listImportRuns(database.db, 'todos', 100)
 const events = () =>
   database.rows<{ type: string; data: object }>('SELECT type, data FROM events ORDER BY id')
 const isFetching = (importer: Gated) => eventually(() => importer.active > 0, 'the run is fetching')
@@ -246,7 +246,7 @@ test('history of more than thirty days is dropped, but not a run of another impo
   await database.rows(`UPDATE import_runs SET started_at = now() - interval '31 days'`)
   const kept = await one.runner.run(new Gated().letGo(), 'manual')
   expect((await runs()).map(({ run_id }) => run_id)).toEqual([kept!.run_id])
-  expect(await listRuns(database.db, 'others', 10)).toHaveLength(1)
+  expect(await listImportRuns(database.db, 'others', 10)).toHaveLength(1)
 })
 
 test('a run that is started goes on by itself; until it is over, every process names that one', async () => {
@@ -254,9 +254,9 @@ test('a run that is started goes on by itself; until it is over, every process n
   const importer = new Gated()
   const id = await one.runner.start(importer)
   expect(await Promise.all([one, other].map(({ runner }) => runner.start(importer)))).toEqual([id, id])
-  expect(await listRuns(database.db, 'todos', 9)).toMatchObject([{ run_id: id, state: 'running' }])
+  expect(await listImportRuns(database.db, 'todos', 9)).toMatchObject([{ run_id: id, state: 'running' }])
   importer.letGo()
-  const state = async () => (await listRuns(database.db, 'todos', 1))[0]!.state
+  const state = async () => (await listImportRuns(database.db, 'todos', 1))[0]!.state
   await eventually(async () => (await state()) === 'succeeded', 'it is over')
   // At once: the lock of the one before may not be free yet.
   expect(await other.runner.start(importer)).toBe(id + 1)

@@ -1,10 +1,10 @@
 import { DomainError, errorText } from '../../core/errors.ts'
 import { appendEvent } from '../../events/outbox.ts'
-import type { Database, Session } from '../../platform/database/database.ts'
+import type { Database, DatabaseSession } from '../../platform/database/database.ts'
 import { isLockTimeout } from '../../platform/database/sqlstate.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
+import { beginRun, closeCutOff, failRun, findRun, findRunning, finishRun } from './import-run-store.ts'
 import type { Importer, ImportRun, Trigger } from './importer.ts'
-import { beginRun, closeCutOff, failRun, findRun, findRunning, finishRun } from './run-store.ts'
 
 /** Of the importer that is the first value of a statement. */
 const LOCK = "hashtext('taskwire import'), hashtext($1)"
@@ -159,7 +159,7 @@ export function createImportRunner(deps: {
 }
 
 // A session lock: it ends with its connection, so a killed process never leaves it behind.
-async function lock(session: Session, name: string, wait: boolean): Promise<boolean> {
+async function lock(session: DatabaseSession, name: string, wait: boolean): Promise<boolean> {
   if (!wait) {
     const { rows } = await session.query<{ got: boolean }>({
       text: `SELECT pg_try_advisory_lock(${LOCK}) AS got`,

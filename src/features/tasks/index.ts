@@ -1,4 +1,5 @@
 export type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
+export { iterateTasks } from './iterate-tasks.ts'
 export {
   parseStatus,
   rowFromSnapshot,
@@ -23,7 +24,6 @@ export {
   isImported,
 } from './task-file.ts'
 export type { NewJob, StoredJob } from './task-job.ts'
-export { portions } from './task-portions.ts'
 export { taskRoutes } from './task-routes.ts'
 export {
   type CreateTask,

@@ -1,7 +1,7 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { pageFields } from '../../platform/http/page.ts'
 import { jobStates } from './task-job.ts'
-import { cityText, idField, labelField, priorityField, statusField } from './task-schemas.ts'
+import { cityText, labelField, priorityField, statusField, taskIdField } from './task-schemas.ts'
 
 const many = { maxItems: 20, description: 'Repeat it for more than one' } as const
 const momentField = {
@@ -17,7 +17,7 @@ export const filterFields = {
   status: { type: 'array', items: statusField, ...many },
   completed: { type: 'boolean' },
   priority: { type: 'array', items: priorityField, ...many },
-  user_id: idField,
+  user_id: taskIdField,
   user: { ...text, description: 'The id of a user or, where there is none of it, the name of one' },
   city: { ...cityText, type: 'string', description: 'In any letter case' },
   source: { ...text, description: 'Where they were imported from', examples: ['jsonplaceholder'] },

@@ -1,8 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
+import { idempotentHeaders } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { keyed } from '../../platform/idempotency/index.ts'
 import type { BatchRow, TaskBatches } from './task-batch.ts'
 import { BATCH_BODY_LIMIT, BatchResultsSchema, batchSchema, type Operation } from './task-batch-schemas.ts'
 import type { TaskWriting } from './task-routes.ts'
@@ -28,7 +28,7 @@ export function taskBatchRoutes(deps: TaskWriting<TaskBatches>): FastifyPluginCa
           summary: 'Create, change and delete many tasks, all or nothing',
           description:
             'The operations are done in their order, each as its own request would be; an update is as PATCH. One that fails gives its status to the answer, `errors` say which it was, and nothing is changed.',
-          ...keyed,
+          ...idempotentHeaders,
           body: batchSchema(jobSchema),
           response: { 200: BatchResultsSchema, ...problems(400, 404, 409, 412, 413, 415, 422) },
         },

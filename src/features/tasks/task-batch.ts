@@ -1,16 +1,16 @@
 import { type Actor, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import { type Database, type Transaction, within } from '../../platform/database/database.ts'
+import { type Database, inTransactionOf, type Transaction } from '../../platform/database/database.ts'
 import type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
 import type { TaskRow } from './task.ts'
 import type { Operation } from './task-batch-schemas.ts'
-import { lockPlaces } from './task-place.ts'
+import { lockPositions } from './task-position.ts'
 import { createTaskService, newTask, type TaskService } from './task-service.ts'
-import { insertTasks, lockTasks, type NewTask, type Outcome } from './task-store.ts'
+import { insertTasks, lockTasks, type NewTask, type TaskOutcome } from './task-store.ts'
 
 /** A row as it stands after its operation; of updates and deletes it says whether, and what, they changed. */
-export type BatchRow = TaskRow & Partial<Pick<Outcome, 'changed' | 'fields'>>
+export type BatchRow = TaskRow & Partial<Pick<TaskOutcome, 'changed' | 'fields'>>
 
 export interface TaskBatches {
   /**
@@ -63,9 +63,9 @@ export function createTaskBatches(
         }
       })
       const targets = operations.flatMap((operation) => (operation.op === 'create' ? [] : [operation.id]))
-      const rows = await within(db, async (transaction) => {
+      const rows = await inTransactionOf(db, async (transaction) => {
         const tasks = createTaskService(transaction)
-        if (steps.some(moves)) await lockPlaces(transaction)
+        if (steps.some(moves)) await lockPositions(transaction)
         if (targets.length > 0) await lockTasks(transaction, targets, ownerScope(actor))
         const sent: Promise<BatchRow>[] = []
         // They leave without waiting for answers: one connection does them in the order in which they were sent.

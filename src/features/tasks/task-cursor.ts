@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { TaskFilter } from './task-filter.ts'
-import { isPlace, type Place, type SortKey } from './task-sort.ts'
+import { type CursorValues, isCursorValues, type SortKey } from './task-sort.ts'
 
 /** A page of one list: what lies behind a place in its order, or before it. */
 export interface Cursor {
   sort: SortKey[]
-  place: Place
+  place: CursorValues
   backwards: boolean
 }
 
@@ -25,7 +25,7 @@ export function readCursor(filter: TaskFilter, sorts: SortKey[][], text: string)
   const sort = sorts.find((candidate) => checksum(filter, candidate, payload) === sum)
   if (!sort) return undefined
   const [direction, ...place] = parsed(payload)
-  if ((direction !== 0 && direction !== 1) || !isPlace(sort, place)) return undefined
+  if ((direction !== 0 && direction !== 1) || !isCursorValues(sort, place)) return undefined
   return { sort, place, backwards: direction === 1 }
 }
 

@@ -4,7 +4,7 @@ import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider
 import type { FastifyRequest } from 'fastify'
 import type { JSONSchema } from 'json-schema-to-ts'
 import { authorize } from '../../core/authorization.ts'
-import { begun } from '../../core/begun.ts'
+import { startIteration } from '../../core/start-iteration.ts'
 import { problems } from '../../platform/http/problem.ts'
 import { filterFields, type TaskFilterFields } from './list-schema.ts'
 import type { TaskPresenter } from './task.ts'
@@ -39,7 +39,7 @@ export function taskExportRoutes(deps: {
     const { format: _format, ...filter } = request.query
     const { head, write } = taskWriters[format]
     let text = head
-    for await (const rows of tasks.portions(request.actor, filter)) {
+    for await (const rows of tasks.iterate(request.actor, filter)) {
       yield text + rows.map((row) => write(present(row))).join('')
       text = ''
       // It can take long, and whoever has lost their access by now has no right to the rest.
@@ -84,7 +84,7 @@ export function taskExportRoutes(deps: {
       async (request, reply) => {
         const format = formatFor(request as ExportRequest)
         // Before the headers, which an error must not have.
-        const content = await begun(written(request as ExportRequest, format))
+        const content = await startIteration(written(request as ExportRequest, format))
         return reply.headers(headersOf(format)).send(Readable.from(content) as never)
       },
     )

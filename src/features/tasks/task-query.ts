@@ -5,11 +5,11 @@ import { COLUMNS, rowOfValues, type TaskValues, valuesBehind } from './task-colu
 import { type Cursor, writeCursor } from './task-cursor.ts'
 import { conditionOf, idsOfPeriod, type TaskFilter } from './task-filter.ts'
 import {
-  behind,
   byRank,
+  type CursorValues,
+  isAfter,
   newestFirst,
   orderBy,
-  type Place,
   rankOf,
   reversed,
   type SortKey,
@@ -106,7 +106,7 @@ function cursorOf({ start }: TaskQuery): Cursor | undefined {
   return 'cursor' in start ? start.cursor : undefined
 }
 
-function placeOf(row: Row, sort: SortKey[]): Place {
+function placeOf(row: Row, sort: SortKey[]): CursorValues {
   return sort.map(({ column }) => row[column]!)
 }
 
@@ -152,7 +152,7 @@ function page(query: SortedQuery, total?: Sql, condition: Sql = empty): Sql {
   const conditions = [
     condition,
     conditionOf(filter),
-    cursor ? behind(sort, cursor.place, search) : empty,
+    cursor ? isAfter(sort, cursor.place, search) : empty,
     filter.created && !filter.trash && first!.column === 'id'
       ? idsOfPeriod(filter.created, first!.descending)
       : empty,

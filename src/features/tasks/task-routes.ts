@@ -4,8 +4,8 @@ import type { FastifyRequest } from 'fastify'
 import type { JSONSchema } from 'json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../platform/http/etag.ts'
+import { conditionalHeaders, idempotentHeaders, type Write } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { conditional, keyed, type Write } from '../../platform/idempotency/index.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import { ListTasksSchema } from './list-schema.ts'
 import type { TaskPresenter } from './task.ts'
@@ -21,7 +21,7 @@ import {
   UNTITLED,
 } from './task-schemas.ts'
 import type { TaskService } from './task-service.ts'
-import type { Outcome } from './task-store.ts'
+import type { TaskOutcome } from './task-store.ts'
 import type { TaskWeather } from './weather/task-weather.ts'
 
 const found = { 200: TaskSchema }
@@ -43,7 +43,7 @@ export function taskRoutes(
   deps: TaskWriting<TaskService> & { tasks: TaskService },
 ): FastifyPluginCallbackJsonSchemaToTs {
   const { tasks, write, present, log, jobSchema, onJob, weather } = deps
-  const changed = (request: FastifyRequest, row: Outcome, what: string) => ({
+  const changed = (request: FastifyRequest, row: TaskOutcome, what: string) => ({
     status: 200,
     headers: { etag: etag(row.version) },
     body: present(row),
@@ -108,7 +108,7 @@ export function taskRoutes(
         schema: {
           summary: 'Create a task',
           description: 'Without a body: an untitled executable task.',
-          ...keyed,
+          ...idempotentHeaders,
           body: createTaskSchema(jobSchema),
           response: { 201: TaskSchema, ...problems(409, ...bodyProblems) },
         },
@@ -144,7 +144,7 @@ export function taskRoutes(
         schema: {
           summary: 'Change some fields of a task',
           params: IdParams,
-          ...conditional,
+          ...conditionalHeaders,
           body: PatchTaskSchema,
           response: { ...found, ...problems(404, 409, 412, ...bodyProblems) },
         },
@@ -166,7 +166,7 @@ export function taskRoutes(
         schema: {
           summary: 'Replace a task',
           params: IdParams,
-          ...conditional,
+          ...conditionalHeaders,
           body: PutTaskSchema,
           response: { ...found, ...problems(404, 409, 412, ...bodyProblems) },
         },
@@ -188,7 +188,7 @@ export function taskRoutes(
         schema: {
           summary: 'Move a task to the trash',
           params: IdParams,
-          ...conditional,
+          ...conditionalHeaders,
           response: {
             204: { type: 'null', description: 'It is in the trash' },
             ...problems(404, 409, 412, 422),
@@ -213,7 +213,7 @@ export function taskRoutes(
         schema: {
           summary: 'Take a task out of the trash',
           params: IdParams,
-          ...keyed,
+          ...idempotentHeaders,
           response: { ...found, ...problems(404, 409, 422) },
         },
       },

@@ -58,14 +58,14 @@ const fields = {
   city: cityField,
 } as const
 
-export const idField = { type: 'integer', minimum: 1, maximum: 2_147_483_647 } as const
+export const taskIdField = { type: 'integer', minimum: 1, maximum: 2_147_483_647 } as const
 const moveField = {
   type: 'object',
   minProperties: 1,
   maxProperties: 1,
   properties: {
-    before: { ...idField, description: 'Directly before this task' },
-    after: { ...idField, description: 'Directly after this task' },
+    before: { ...taskIdField, description: 'Directly before this task' },
+    after: { ...taskIdField, description: 'Directly after this task' },
     at: { type: 'string', enum: ['first', 'last'], description: 'Before or after all others' },
   },
   additionalProperties: false,
@@ -206,6 +206,6 @@ export const PutTaskSchema = {
 export const IdParams = {
   type: 'object',
   required: ['id'],
-  properties: { id: { ...idField, examples: [1] } },
+  properties: { id: { ...taskIdField, examples: [1] } },
   additionalProperties: false,
 } as const satisfies JSONSchema

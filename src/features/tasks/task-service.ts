@@ -2,27 +2,27 @@ import { type Actor, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { StoredEvent } from '../../events/event-types.ts'
-import { type Database, type Transaction, within } from '../../platform/database/database.ts'
-import { gathered } from '../../platform/database/gather.ts'
+import { coalesced } from '../../platform/database/coalesce.ts'
+import { type Database, inTransactionOf, type Transaction } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
 import type { ExecutableTasks } from './executable-tasks.ts'
+import { iterateTasks } from './iterate-tasks.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
 import type { Status, TaskRow } from './task.ts'
 import { isPending, type NewJob } from './task-job.ts'
 import { readFilter, readList } from './task-list.ts'
-import { placeOf } from './task-place.ts'
-import { portions } from './task-portions.ts'
+import { positionFor } from './task-position.ts'
 import { listTasks, type TaskPage } from './task-query.ts'
 import type { CreateTask, Move, PatchTask } from './task-schemas.ts'
 import {
   findTask,
-  type Guard,
   insertTasks,
   type NewTask,
-  type Outcome,
   restoreTask,
+  type TaskOutcome,
   trashTask,
   updateTask,
+  type WriteCondition,
 } from './task-store.ts'
 
 /**
@@ -34,23 +34,23 @@ export interface TaskService {
   get(actor: Actor, id: number): Promise<TaskRow>
   list(actor: Actor, query: ListTasks): Promise<TaskPage>
   /** All that match, a portion after the other. */
-  portions(actor: Actor, fields: TaskFilterFields): AsyncGenerator<TaskRow[]>
+  iterate(actor: Actor, fields: TaskFilterFields): AsyncGenerator<TaskRow[]>
   patch(
     actor: Actor,
     id: number,
     input: PatchTask,
     versions?: number[],
     weather?: Weather | null,
-  ): Promise<Outcome>
+  ): Promise<TaskOutcome>
   replace(
     actor: Actor,
     id: number,
     input: CreateTask,
     versions?: number[],
     weather?: Weather | null,
-  ): Promise<Outcome>
-  remove(actor: Actor, id: number, versions?: number[]): Promise<Outcome>
-  restore(actor: Actor, id: number): Promise<Outcome>
+  ): Promise<TaskOutcome>
+  remove(actor: Actor, id: number, versions?: number[]): Promise<TaskOutcome>
+  restore(actor: Actor, id: number): Promise<TaskOutcome>
 }
 
 /**
@@ -69,16 +69,16 @@ export function createTaskService(
     return rows
   }
   const insert =
-    'inTransaction' in db ? async (task: NewTask) => (await insertAll([task]))[0]! : gathered(insertAll)
+    'inTransaction' in db ? async (task: NewTask) => (await insertAll([task]))[0]! : coalesced(insertAll)
 
   /** Makes a change to the task, which leaves alone what the actor may not change. */
   async function change(
     actor: Actor,
     id: number,
     versions: number[] | undefined,
-    run: (guard: Guard) => Promise<Outcome | undefined>,
+    run: (guard: WriteCondition) => Promise<TaskOutcome | undefined>,
     where?: string,
-  ): Promise<Outcome> {
+  ): Promise<TaskOutcome> {
     authorize(actor, 'task.change')
     const row = found(id, await run({ owner: ownerScope(actor), versions }), where)
     authorize(actor, 'task.change', row)
@@ -90,7 +90,9 @@ export function createTaskService(
   async function createExecutable(actor: Actor, task: NewTask, job: NewJob): Promise<TaskRow> {
     if (!executables) throw new DomainError('unavailable', 'No jobs are taken here.')
     executables.allow(actor, job)
-    const rows = await within(db, (transaction) => executables.createAll(transaction, [{ task, job }]))
+    const rows = await inTransactionOf(db, (transaction) =>
+      executables.createAll(transaction, [{ task, job }]),
+    )
     onChange()
     return rows[0]!
   }
@@ -111,9 +113,9 @@ export function createTaskService(
       authorize(actor, 'task.read')
       return listTasks(db, await readList(db, ownerScope(actor), query))
     },
-    async *portions(actor, fields) {
+    async *iterate(actor, fields) {
       authorize(actor, 'task.read')
-      yield* portions(db, await readFilter(db, ownerScope(actor), fields))
+      yield* iterateTasks(db, await readFilter(db, ownerScope(actor), fields))
     },
     async patch(actor, id, input, versions, weather = null) {
       const { title, description, priority, due_at: dueAt, labels, city, position: move } = input
@@ -129,9 +131,9 @@ export function createTaskService(
         city,
         weather,
       }
-      const moveToo = (guard: Guard, move: Move) =>
-        within(db, async (transaction) => {
-          const position = await placeOf(transaction, actor, id, move)
+      const moveToo = (guard: WriteCondition, move: Move) =>
+        inTransactionOf(db, async (transaction) => {
+          const position = await positionFor(transaction, actor, id, move)
           return updateTask(transaction, id, { ...changes, position }, guard)
         })
       return leftToWorker(
@@ -194,7 +196,7 @@ function statusChange(input: PatchTask): { status: Status | undefined; reopen: b
 }
 
 /** Refuses a status that was asked for while a worker's business it is. */
-function leftToWorker(row: Outcome, status: Status | undefined): Outcome {
+function leftToWorker(row: TaskOutcome, status: Status | undefined): TaskOutcome {
   if (status === undefined || status === row.status || !isPending(row.job)) return row
   throw new DomainError(
     'conflict',

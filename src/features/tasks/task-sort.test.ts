@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { readCursor, writeCursor } from './task-cursor.ts'
-import { byRank, isPlace, parseSort, reversed } from './task-sort.ts'
+import { byRank, isCursorValues, parseSort, reversed } from './task-sort.ts'
 
 const shown = (text: string) =>
   parseSort(text)
@@ -58,7 +58,7 @@ test.each<[string, unknown, boolean]>([
   ['position', ['80000001i', 1], true],
   ['position', [{}, 1], false],
 ])('in the order of %s, %j is a place: %s', (sort, place, is) => {
-  expect(isPlace(parseSort(sort), place)).toBe(is)
+  expect(isCursorValues(parseSort(sort), place)).toBe(is)
 })
 
 test('a cursor that is forged with its checksum and all is refused where PostgreSQL could not compare it', () => {

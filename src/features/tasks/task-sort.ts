@@ -90,9 +90,9 @@ export function orderBy(keys: SortKey[], search: string | undefined): Sql {
 }
 
 /** Where a page begins: the values, in the order of the sort, of the row that it lies behind. */
-export type Place = (string | number | null)[]
+export type CursorValues = (string | number | null)[]
 
-export function isPlace(keys: SortKey[], place: unknown): place is Place {
+export function isCursorValues(keys: SortKey[], place: unknown): place is CursorValues {
   if (!Array.isArray(place) || place.length !== keys.length) return false
   return keys.every(({ column }, i) => {
     const { is, nullable }: Column = columns[column]
@@ -101,7 +101,7 @@ export function isPlace(keys: SortKey[], place: unknown): place is Place {
 }
 
 /** The condition of the rows that come behind a place in an order. */
-export function behind(keys: SortKey[], place: Place, search: string | undefined): Sql {
+export function isAfter(keys: SortKey[], place: CursorValues, search: string | undefined): Sql {
   const parts = keys.map(({ column, descending }, i) => ({
     term: expression(column, search),
     value: column === 'rank' ? sql`${place[i]}::real` : sql`${place[i]}`,

@@ -35,7 +35,7 @@ export interface TaskChanges {
 }
 
 /** Who may change a row, and which version of it: what it does not match is left as it is. */
-export interface Guard {
+export interface WriteCondition {
   /** Only a task of this user; undefined: anybody's. */
   owner?: number | undefined
   /** Only one of these versions; undefined: any. */
@@ -43,7 +43,7 @@ export interface Guard {
 }
 
 /** A row as it stands after the statement, whether the statement changed it, and which fields an update changed. */
-export type Outcome = TaskRow & { changed: boolean; fields?: string[] }
+export type TaskOutcome = TaskRow & { changed: boolean; fields?: string[] }
 
 /** What an update may change; `after` and `before` are the rows to compare. */
 const CHANGEABLE = ['title', 'description', 'status', 'priority', 'due_at', 'labels', 'city', 'position']
@@ -126,9 +126,9 @@ export async function updateTask(
   db: Queryable,
   id: number,
   changes: TaskChanges,
-  guard: Guard,
-): Promise<Outcome | undefined> {
-  const { rows } = await db.query<Outcome & object>({
+  guard: WriteCondition,
+): Promise<TaskOutcome | undefined> {
+  const { rows } = await db.query<TaskOutcome & object>({
     name: 'task-update',
     // `before` takes the row's lock and reads its latest version; all values are derived from it. The row
     // in `tasks` is the one of the statement's snapshot and may be older: nothing is decided by it.
@@ -188,8 +188,12 @@ export async function updateTask(
 }
 
 /** Moves a task to the trash if the guard lets it; a job of it that is pending is cancelled. */
-export async function trashTask(db: Queryable, id: number, guard: Guard): Promise<Outcome | undefined> {
-  const { rows } = await db.query<Outcome & object>({
+export async function trashTask(
+  db: Queryable,
+  id: number,
+  guard: WriteCondition,
+): Promise<TaskOutcome | undefined> {
+  const { rows } = await db.query<TaskOutcome & object>({
     name: 'task-trash',
     text: `
       WITH before AS (
@@ -222,8 +226,12 @@ export async function trashTask(db: Queryable, id: number, guard: Guard): Promis
 }
 
 /** Takes a task out of the trash if the guard's owner lets it; for those who listen it is created again. */
-export async function restoreTask(db: Queryable, id: number, guard: Guard): Promise<Outcome | undefined> {
-  const { rows } = await db.query<Outcome & object>({
+export async function restoreTask(
+  db: Queryable,
+  id: number,
+  guard: WriteCondition,
+): Promise<TaskOutcome | undefined> {
+  const { rows } = await db.query<TaskOutcome & object>({
     name: 'task-restore',
     text: `
       WITH before AS (

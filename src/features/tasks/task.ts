@@ -1,6 +1,6 @@
 import { isoTimestamp } from '../../core/timestamp.ts'
 import type { Weather } from '../weather/index.ts'
-import { firstPlace } from './place-key.ts'
+import { firstPosition } from './position-key.ts'
 import { type Job, presentJob, type StoredJob } from './task-job.ts'
 
 export const statuses = ['todo', 'in_progress', 'done', 'failed'] as const
@@ -98,7 +98,7 @@ export function rowFromSnapshot(snapshot: TaskRow): TaskRow {
     priority: snapshot.priority ?? 'none',
     due_at: snapshot.due_at ? isoTimestamp(snapshot.due_at) : null,
     labels: snapshot.labels ?? [],
-    position: snapshot.position ?? firstPlace(snapshot.id),
+    position: snapshot.position ?? firstPosition(snapshot.id),
     created_at: isoTimestamp(snapshot.created_at),
     updated_at: snapshot.updated_at && isoTimestamp(snapshot.updated_at),
   }

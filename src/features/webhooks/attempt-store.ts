@@ -2,7 +2,7 @@ import { publicTypes } from '../../events/event-types.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 
 /** A delivery that is due: what is to be sent, and where to. */
-export interface Due {
+export interface DueDelivery {
   id: number
   webhook_id: number
   event_id: string
@@ -24,8 +24,8 @@ export async function findDue(
   webhookId: number,
   except: readonly number[],
   limit: number,
-): Promise<Due[]> {
-  const { rows } = await db.query<Due & object>({
+): Promise<DueDelivery[]> {
+  const { rows } = await db.query<DueDelivery & object>({
     name: 'webhook-deliveries-due',
     text: `
       SELECT d.id, d.webhook_id, d.event_id, d.body, d.tries, w.url, w.enabled, w.secret,
@@ -44,7 +44,7 @@ export async function findDue(
 /** Says whether its webhook had failed before. A delivery that was begun anew meanwhile is not touched. */
 export async function recordSuccess(
   db: Queryable,
-  { id, tries }: Due,
+  { id, tries }: DueDelivery,
   status: number,
 ): Promise<{ recovered: boolean }> {
   const { rows } = await db.query({
@@ -62,7 +62,7 @@ export async function recordSuccess(
   return { recovered: rows.length > 0 }
 }
 
-export interface Failure {
+export interface DeliveryFailure {
   /** null: there was no answer. */
   status: number | null
   error: string
@@ -73,8 +73,8 @@ export interface Failure {
 /** Says whether its webhook had not failed before. */
 export async function recordFailure(
   db: Queryable,
-  { id, tries }: Due,
-  { status, error, delaySeconds }: Failure,
+  { id, tries }: DueDelivery,
+  { status, error, delaySeconds }: DeliveryFailure,
 ): Promise<{ began: boolean }> {
   const { rows } = await db.query({
     name: 'webhook-failure',

@@ -1,13 +1,13 @@
 import { errorText } from '../../core/errors.ts'
 import type { Database } from '../../platform/database/database.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
-import type { Guard } from '../../platform/outbound/guard.ts'
+import type { AddressGuard } from '../../platform/outbound/address-guard.ts'
 import { createPoster } from '../../platform/outbound/post.ts'
 import type { Health } from '../../platform/queue/slots.ts'
-import type { DeliveryQueue, Run } from './delivery-queue.ts'
+import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
+import { DeliveryRun, type Timing } from './delivery-run.ts'
+import { bookRuns, endRun, lockWaiting } from './delivery-run-store.ts'
 import { RETRY_SECONDS } from './retry.ts'
-import { type Timing, WebhookRun } from './run.ts'
-import { bookRuns, endRun, lockWaiting } from './run-store.ts'
 import type { SecretBox } from './secret-box.ts'
 import { resealSecrets } from './secret-store.ts'
 
@@ -26,7 +26,7 @@ export async function startDeliveries(deps: {
   log: Logger
   queue: DeliveryQueue
   secrets: SecretBox
-  guard: Guard
+  guard: AddressGuard
   timing?: Timing
 }): Promise<AsyncDisposable> {
   const { db, log, queue, secrets, guard, timing = TIMING } = deps
@@ -36,8 +36,8 @@ export async function startDeliveries(deps: {
   // Each has its run, unless the jobs were lost, as with a backup of the other tables only.
   await db.transaction(async (transaction) => bookRuns(transaction, queue, await lockWaiting(transaction)))
 
-  async function make(run: Run, signal: AbortSignal): Promise<Health> {
-    const work = new WebhookRun({ db, log, secrets, poster, timing }, run.webhookId, signal)
+  async function make(run: WebhookRunClaim, signal: AbortSignal): Promise<Health> {
+    const work = new DeliveryRun({ db, log, secrets, poster, timing }, run.webhookId, signal)
     let health: Health = 'in trouble'
     let pauseSeconds = timing.pauseSeconds.min
     try {

@@ -1,8 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
+import { idempotentHeaders, type Write } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { keyed, type Write } from '../../platform/idempotency/index.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import {
   DeliveryListSchema,
@@ -72,7 +72,7 @@ export function deliveryRoutes(deps: {
           summary: 'Send a delivery now, whatever became of it before',
           description: 'With the same `webhook-id`; when it fails it is tried again as at first.',
           params: DeliveryParams,
-          ...keyed,
+          ...idempotentHeaders,
           response: { 202: DeliverySchema, ...problems(404, 409, 422) },
         },
       },
@@ -92,7 +92,7 @@ export function deliveryRoutes(deps: {
         schema: {
           summary: 'Send a message of the type `webhook_test`',
           params: WebhookParams,
-          ...keyed,
+          ...idempotentHeaders,
           response: { 202: DeliverySchema, ...problems(404, 409, 422) },
         },
       },

@@ -1,5 +1,5 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
-import { idField } from './webhook-schemas.ts'
+import { webhookIdField } from './webhook-schemas.ts'
 
 const deliveryExample = {
   id: 1,
@@ -72,7 +72,7 @@ const deliveryId = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEG
 export const DeliveryParams = {
   type: 'object',
   required: ['id', 'delivery'],
-  properties: { id: idField, delivery: deliveryId },
+  properties: { id: webhookIdField, delivery: deliveryId },
   additionalProperties: false,
 } as const satisfies JSONSchema
 

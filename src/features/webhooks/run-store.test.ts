@@ -5,16 +5,16 @@ import { waitsForALock } from '../../../test/support/locks.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { Frame } from '../../events/frame.ts'
 import { startBoss } from '../../platform/queue/boss.ts'
-import type { DeliveryQueue, Run } from './delivery-queue.ts'
-import { endRun } from './run-store.ts'
-import { webhookFeed } from './webhook-feed.ts'
+import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
+import { endRun } from './delivery-run-store.ts'
+import { webhookConsumer } from './webhook-consumer.ts'
 import { openDeliveryQueue } from './webhook-run-queue.ts'
 
 const stack = new AsyncDisposableStack()
 const log = logTo([])
 let database: TestDatabase
 let queue: DeliveryQueue
-const taken: Run[] = []
+const taken: WebhookRunClaim[] = []
 
 beforeAll(async () => {
   database = stack.use(await createTestDatabase())
@@ -39,17 +39,17 @@ let events = 0
 /** Tells an event; the transaction commits when `before` is over. */
 function tell(before: () => Promise<void> = async () => {}): Promise<void> {
   const frame = new Frame({ id: ++events, type: 'task_deleted', user_id: null }, '{}')
-  return webhookFeed({ db: database.db, queue }).take([frame], before, new AbortController().signal)
+  return webhookConsumer({ db: database.db, queue }).take([frame], before, new AbortController().signal)
 }
 /** A run that is under way, with nothing left to do. */
-async function underWay(): Promise<Run> {
+async function underWay(): Promise<WebhookRunClaim> {
   await tell()
   const run = await eventually(() => taken[0], 'a run is taken')
   await database.rows("UPDATE webhook_deliveries SET state = 'delivered'")
   return run
 }
 const nextRun = () => eventually(() => taken[1], 'the next run is taken')
-const end = (run: Run, before: () => Promise<void> = async () => {}) =>
+const end = (run: WebhookRunClaim, before: () => Promise<void> = async () => {}) =>
   database.db.transaction(async (transaction) => {
     await endRun(transaction, queue, run, 0)
     await before()

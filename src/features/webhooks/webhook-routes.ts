@@ -1,8 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { caller } from '../../core/actor.ts'
+import { idempotentHeaders, type Write } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import { keyed, type Write } from '../../platform/idempotency/index.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import { deliveryRoutes } from './delivery-routes.ts'
 import type { DeliveryService } from './delivery-service.ts'
@@ -75,7 +75,7 @@ export function webhookRoutes(
           summary: 'Have events sent to an address',
           description:
             'Each event that you may read, from now on, is sent by POST, signed as Standard Webhooks says. The secret is shown once. Needs the scopes `write` and `read`.',
-          ...keyed,
+          ...idempotentHeaders,
           body: CreateWebhookSchema,
           response: { 201: WebhookWithSecretSchema, ...problems(409, ...bodyProblems) },
         },
@@ -95,7 +95,7 @@ export function webhookRoutes(
           summary: 'Change, disable or enable a webhook',
           description: 'While it is disabled nothing is collected for it.',
           params: WebhookParams,
-          ...keyed,
+          ...idempotentHeaders,
           body: PatchWebhookSchema,
           response: { 200: WebhookSchema, ...problems(404, 409, ...bodyProblems) },
         },
@@ -117,7 +117,7 @@ export function webhookRoutes(
         schema: {
           summary: 'Delete a webhook and the log of its deliveries',
           params: WebhookParams,
-          ...keyed,
+          ...idempotentHeaders,
           response: { 204: { type: 'null', description: 'It is gone' }, ...problems(404, 409, 422) },
         },
       },
@@ -137,7 +137,7 @@ export function webhookRoutes(
           summary: 'Give a webhook a new secret',
           description: 'It is shown once. For 24 h messages are signed with the old one too.',
           params: WebhookParams,
-          ...keyed,
+          ...idempotentHeaders,
           response: { 200: WebhookWithSecretSchema, ...problems(404, 409, 422) },
         },
       },

@@ -5,11 +5,11 @@ import { eventually } from '../../../test/support/eventually.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { startBoss } from '../../platform/queue/boss.ts'
 import type { Health } from '../../platform/queue/slots.ts'
-import type { DeliveryQueue, Run } from './index.ts'
+import type { DeliveryQueue, WebhookRunClaim } from './index.ts'
 import { openDeliveryQueue } from './webhook-run-queue.ts'
 
 /** A run that is under way until it is ended. */
-interface Taken extends Run {
+interface Taken extends WebhookRunClaim {
   end(health?: Health): void
 }
 
@@ -51,7 +51,8 @@ function work(by = queue): void {
 
 const book = (webhookId: number, delaySeconds = 0) =>
   database.db.transaction((transaction) => queue.book(transaction, [{ webhookId, delaySeconds }]))
-const settle = (run: Run) => database.db.transaction((transaction) => queue.settle(transaction, run))
+const settle = (run: WebhookRunClaim) =>
+  database.db.transaction((transaction) => queue.settle(transaction, run))
 const jobs = () =>
   database.rows<{ state: string; wait: number }>(
     `SELECT state, round(extract(epoch FROM start_after - now()))::float8 AS wait

@@ -109,12 +109,12 @@ export const PatchWebhookSchema = {
 } as const satisfies JSONSchema
 export type PatchWebhook = FromSchema<typeof PatchWebhookSchema>
 
-export const idField = { type: 'integer', minimum: 1, maximum: 2_147_483_647, examples: [1] } as const
+export const webhookIdField = { type: 'integer', minimum: 1, maximum: 2_147_483_647, examples: [1] } as const
 
 export const WebhookParams = {
   type: 'object',
   required: ['id'],
-  properties: { id: idField },
+  properties: { id: webhookIdField },
   additionalProperties: false,
 } as const satisfies JSONSchema
 

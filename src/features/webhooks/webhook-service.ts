@@ -2,9 +2,9 @@ import { type Actor, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { Database, Queryable } from '../../platform/database/database.ts'
-import type { Guard } from '../../platform/outbound/guard.ts'
+import type { AddressGuard } from '../../platform/outbound/address-guard.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
-import { bookRuns } from './run-store.ts'
+import { bookRuns } from './delivery-run-store.ts'
 import type { SecretBox } from './secret-box.ts'
 import { newWebhookSecret } from './signature.ts'
 import type { Webhook } from './webhook.ts'
@@ -38,7 +38,7 @@ export function createWebhookService(
     transaction: Database['transaction']
     queue: Pick<DeliveryQueue, 'book'>
     secrets: SecretBox
-    guard: Guard
+    guard: AddressGuard
     /** The id up to which every event was there before it was asked. */
     settled: () => Promise<number>
   },
@@ -91,7 +91,7 @@ export function createWebhookService(
 }
 
 /** The URL in its canonical form; names are looked up when something is sent. */
-function checkedUrl(text: string, guard: Guard): string {
+function checkedUrl(text: string, guard: AddressGuard): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const refuse = (message: string) => validationError([{ path: 'body.url', message }])
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw refuse('must be an http or https URL')

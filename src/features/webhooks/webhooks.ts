@@ -1,7 +1,7 @@
 import { DomainError } from '../../core/errors.ts'
 import type { Database, Queryable } from '../../platform/database/database.ts'
-import { createWrite, type Write } from '../../platform/idempotency/index.ts'
-import type { Guard } from '../../platform/outbound/guard.ts'
+import { createWriter, type Write } from '../../platform/http/idempotent-writer.ts'
+import type { AddressGuard } from '../../platform/outbound/address-guard.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
 import { createDeliveryService } from './delivery-service.ts'
 import type { SecretBox } from './secret-box.ts'
@@ -13,7 +13,7 @@ export function createWebhooks(deps: {
   db: Database
   queue: DeliveryQueue
   secrets: SecretBox
-  guard: Guard
+  guard: AddressGuard
   settled: () => Promise<number>
 }): WebhookServices & { write: Write<WebhookServices> } {
   const { db, queue, ...rest } = deps
@@ -26,7 +26,7 @@ export function createWebhooks(deps: {
     queue.wake()
     return result
   })
-  const write = createWrite({
+  const write = createWriter({
     db,
     direct,
     on: (transaction) => on(transaction, (work) => work(transaction)),

@@ -1,7 +1,7 @@
-import type { Counter, CounterFactory, Window } from '../rate-limit/index.ts'
+import type { CounterFactory, RateCounter, Window } from '../rate-limit/index.ts'
 import type { Channel } from './channel.ts'
 
-type Operation = keyof Counter
+type Operation = keyof RateCounter
 
 interface Count {
   window: Window
@@ -12,7 +12,7 @@ interface Count {
 
 /** Lets the primary process count for its workers; `create` makes the counter of a window. */
 export function serveCounters(create: CounterFactory): (count: Count) => Promise<unknown> {
-  const counters = new Map<string, Counter>()
+  const counters = new Map<string, RateCounter>()
   return async ({ window, operation, key, points }) => {
     let counter = counters.get(window.keyPrefix)
     if (!counter) {

@@ -6,7 +6,7 @@ import type { Environment } from './env.ts'
 import type { Setting } from './setting.ts'
 import { type Settings, settings } from './settings.ts'
 
-export type { Role } from './settings.ts'
+export type { ProcessRole } from './settings.ts'
 
 /** The settings, checked, plus what follows from several of them. */
 export interface Config extends Settings {

@@ -1,4 +1,4 @@
-import { hideSecretParameters } from '../../core/shown-url.ts'
+import { hideSecretParameters } from '../../core/redacted-url.ts'
 
 /** How one setting is read from text; `parse` throws an Error whose message completes "NAME …". */
 export interface Setting<T> {

@@ -3,7 +3,7 @@ import { choice, integer, list, secret, text, url, words } from './setting.ts'
 
 /** What a process can do. */
 export const roles = ['api', 'worker', 'scheduler', 'relay'] as const
-export type Role = (typeof roles)[number]
+export type ProcessRole = (typeof roles)[number]
 
 function origin(item: string): string {
   const parsed = URL.canParse(item) ? new URL(item) : undefined

@@ -36,7 +36,7 @@ export interface Transaction extends Queryable {
 }
 
 /** One connection that is the caller's alone, for session state such as advisory locks. */
-export interface Session extends Queryable, AsyncDisposable {}
+export interface DatabaseSession extends Queryable, AsyncDisposable {}
 
 export interface Database extends Queryable, AsyncDisposable {
   /**
@@ -44,7 +44,7 @@ export interface Database extends Queryable, AsyncDisposable {
    * run again on a serialization failure or deadlock, up to 5 times, so it must have no other effect.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
-  session(): Promise<Session>
+  session(): Promise<DatabaseSession>
   /** Hears what is notified on a channel; see `listen`. */
   listen(channel: string, heard: (payload: string | undefined) => void): AsyncDisposable
   /** Connections of the pool: open, unused, and how many callers wait for one. */
@@ -96,7 +96,7 @@ export function withSessionOptions(connection: ConnectionOptions): PoolConfig {
 }
 
 /** Runs `work` in the transaction that is given, or in one of its own. */
-export function within<T>(
+export function inTransactionOf<T>(
   db: Database | Transaction,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
@@ -215,7 +215,7 @@ async function inTransaction<T>(
   }
 }
 
-async function openSession(connect: () => Promise<PoolClient>, answerMs: number): Promise<Session> {
+async function openSession(connect: () => Promise<PoolClient>, answerMs: number): Promise<DatabaseSession> {
   const client = await connect()
   const ignore = () => {} // The statements on it fail by themselves.
   client.on('error', ignore)

@@ -14,8 +14,8 @@ import {
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { StartupError } from '../../core/errors.ts'
+import { type ClusterLocation, rootFolder } from './embedded-location.ts'
 import { ownerCan } from './embedded-owner.ts'
-import { type Place, rootFolder } from './embedded-place.ts'
 
 /** Absolute paths of the only three programs that the npm build has, and its version such as `18.4.0-beta.17`. */
 export interface Binaries {
@@ -29,7 +29,7 @@ const instead = 'set DATABASE_URL to a PostgreSQL server instead'
 const platforms = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64', 'windows-x64']
 
 /** The PostgreSQL of this platform's npm package, copied once when the owner of `place` cannot run it there. */
-export function findBinaries({ dataDir, owner }: Place): Binaries {
+export function findBinaries({ dataDir, owner }: ClusterLocation): Binaries {
   const root = embeddedPackage()
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   const usable = (folder: string) =>

@@ -20,7 +20,7 @@ import { text } from 'node:stream/consumers'
 import { StartupError } from '../../core/errors.ts'
 import type { Binaries } from './embedded-binaries.ts'
 import { complaint } from './embedded-failure.ts'
-import type { Place } from './embedded-place.ts'
+import type { ClusterLocation } from './embedded-location.ts'
 
 /**
  * PostgreSQL gets no variable of ours: its messages stay English, and the server's secrets stay out of it.
@@ -44,7 +44,7 @@ const characterTypes = process.platform === 'win32' ? ['C'] : ['C.UTF-8', 'en_US
  *
  * @throws StartupError for a foreign folder, another major version, or what initdb complains about
  */
-export async function ensureCluster(place: Place, binaries: Binaries): Promise<string> {
+export async function ensureCluster(place: ClusterLocation, binaries: Binaries): Promise<string> {
   const { cluster } = place
   const file = passwordFile(place)
   const names = existsSync(cluster) ? readdirSync(cluster) : []
@@ -59,7 +59,7 @@ export async function ensureCluster(place: Place, binaries: Binaries): Promise<s
   return existsSync(file) ? readPassword(place) : newPassword(file)
 }
 
-function passwordFile({ dataDir }: Place): string {
+function passwordFile({ dataDir }: ClusterLocation): string {
   return join(dataDir, 'postgres.password')
 }
 
@@ -68,7 +68,7 @@ function passwordFile({ dataDir }: Place): string {
  * the cluster must be down and no password is asked for.
  */
 export async function provision(
-  place: Place,
+  place: ClusterLocation,
   binaries: Binaries,
   password: string,
   cluster = place.cluster,
@@ -84,7 +84,7 @@ export async function provision(
   await run(place, binaries.postgres, args, statements.map((line) => `${line}\n`).join(''))
 }
 
-function checkVersion({ name, cluster }: Place, { version }: Binaries, names: string[]): void {
+function checkVersion({ name, cluster }: ClusterLocation, { version }: Binaries, names: string[]): void {
   if (!names.includes('PG_VERSION')) {
     throw new StartupError(
       `${cluster} is not empty and not a PostgreSQL cluster; move it away or set another DATA_DIR`,
@@ -99,7 +99,7 @@ function checkVersion({ name, cluster }: Place, { version }: Binaries, names: st
   }
 }
 
-async function make(place: Place, binaries: Binaries, password: string): Promise<void> {
+async function make(place: ClusterLocation, binaries: Binaries, password: string): Promise<void> {
   const home = dirname(place.cluster)
   removeDrafts(home)
   const draft = mkdtempSync(join(home, 'postgres.initdb-'))
@@ -133,7 +133,12 @@ function removeDrafts(home: string): void {
   }
 }
 
-async function initdb(place: Place, binaries: Binaries, data: string, secret: string): Promise<void> {
+async function initdb(
+  place: ClusterLocation,
+  binaries: Binaries,
+  data: string,
+  secret: string,
+): Promise<void> {
   const args = ['-D', data, '--username=postgres', '--auth=scram-sha-256', `--pwfile=${secret}`]
   args.push('--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8')
   // Synced once, when the database is in it, instead of twice.
@@ -148,7 +153,7 @@ async function initdb(place: Place, binaries: Binaries, data: string, secret: st
 }
 
 /** Runs one of PostgreSQL's programs as the owner to its end; its complaint becomes the error. */
-async function run({ owner }: Place, program: string, args: string[], input = ''): Promise<void> {
+async function run({ owner }: ClusterLocation, program: string, args: string[], input = ''): Promise<void> {
   const child = spawn(program, args, { ...owner, cwd: '/', env: environment, windowsHide: true })
   const ended = new Promise<number | string | null>((resolve, reject) => {
     child.on('error', reject)
@@ -170,7 +175,7 @@ function newPassword(file: string): string {
 }
 
 /** The password that `ensureCluster` made. */
-export function readPassword(place: Place): string {
+export function readPassword(place: ClusterLocation): string {
   return readFileSync(passwordFile(place), 'utf8').trim()
 }
 

@@ -5,8 +5,8 @@ import type { EmbeddedOptions } from './embedded.ts'
 import { readPassword } from './embedded-cluster.ts'
 import { accepts, type Connection } from './embedded-connection.ts'
 import { explain } from './embedded-failure.ts'
+import { type ClusterLocation, locateCluster } from './embedded-location.ts'
 import { lockOwner } from './embedded-lock.ts'
-import { locate, type Place } from './embedded-place.ts'
 import { readPostmasterFile } from './embedded-postmaster.ts'
 
 /** A start with initdb, or a recovery that takes its time. */
@@ -21,7 +21,7 @@ const PATIENCE_MS = 30_000
  */
 export async function connectEmbedded({ dataDir, log }: EmbeddedOptions): Promise<Connection | undefined> {
   try {
-    const place = locate(dataDir, log)
+    const place = locateCluster(dataDir, log)
     for (const started = Date.now(); ; await delay(50)) {
       const owner = lockOwner(dirname(place.cluster))
       if (owner === undefined) return undefined
@@ -39,7 +39,7 @@ export async function connectEmbedded({ dataDir, log }: EmbeddedOptions): Promis
 }
 
 /** undefined while the postmaster does not let us in, for whatever reason. */
-async function openTo(place: Place): Promise<Connection | undefined> {
+async function openTo(place: ClusterLocation): Promise<Connection | undefined> {
   const file = readPostmasterFile(place.cluster)
   if (!file?.ready) return undefined
   const { port, socketFolder } = file

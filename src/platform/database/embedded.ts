@@ -6,9 +6,9 @@ import { findBinaries } from './embedded-binaries.ts'
 import { ensureCluster, provision } from './embedded-cluster.ts'
 import { accepts, type Connection, freePort } from './embedded-connection.ts'
 import { complaint, explain } from './embedded-failure.ts'
+import { type ClusterLocation, locateCluster, privateFolder, socketFolder } from './embedded-location.ts'
 import { lockServer } from './embedded-lock.ts'
 import { logSince, logSize, trimLog } from './embedded-log.ts'
-import { locate, type Place, privateFolder, socketFolder } from './embedded-place.ts'
 import { interrupt, readPostmasterFile, settle } from './embedded-postmaster.ts'
 import { postgresArguments } from './embedded-settings.ts'
 import { type Watched, watch } from './embedded-watchdog.ts'
@@ -42,7 +42,7 @@ export async function startEmbeddedPostgres({
   connections = 0,
 }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   try {
-    const place = locate(dataDir, log)
+    const place = locateCluster(dataDir, log)
     const unlock = lockServer(dirname(place.cluster), dataDir)
     try {
       return await start(place, unlock, log, connections)
@@ -56,7 +56,7 @@ export async function startEmbeddedPostgres({
 }
 
 async function start(
-  place: Place,
+  place: ClusterLocation,
   unlock: () => void,
   log: EmbeddedOptions['log'],
   connections: number,

@@ -16,7 +16,7 @@ import { registerMethods } from './plugins/methods.ts'
 import { registerHttpMetrics } from './plugins/metrics.ts'
 import { registerRateLimit } from './plugins/rate-limit.ts'
 import { registerSecurityHeaders, setSecurityHeaders } from './plugins/security-headers.ts'
-import { type Vocabulary, validatorCompiler } from './validation.ts'
+import { type SchemaRegistry, validatorCompiler } from './validation.ts'
 
 const BODY_LIMIT = 1024 * 1024
 const MAX_INBOUND_MESSAGE = 64 * 1024
@@ -61,7 +61,7 @@ export type HttpServer = Awaited<ReturnType<typeof createHttpServer>>['app']
 export async function createHttpServer(options: {
   config: Config
   log: Logger
-  vocabulary: Vocabulary
+  schemaRegistry: SchemaRegistry
   authenticator: Authenticator
   /** undefined: nothing is limited. */
   limiter: RateLimiter | undefined
@@ -72,9 +72,10 @@ export async function createHttpServer(options: {
   /** What is sent to the webhooks of others, for the documentation. */
   sentWebhooks: SentWebhooks
 }) {
-  const { config, log, vocabulary, authenticator, limiter, metrics, closeSockets, registerRoutes } = options
+  const { config, log, schemaRegistry, authenticator, limiter, metrics, closeSockets, registerRoutes } =
+    options
   const app = bareServer(log, config.TRUST_PROXY)
-  app.setValidatorCompiler(validatorCompiler(vocabulary))
+  app.setValidatorCompiler(validatorCompiler(schemaRegistry))
   // Answers are built by our own presenters; schemas of answers are documentation. For a list of 100
   // rows JSON.stringify is also the faster of the two.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))

@@ -5,14 +5,14 @@ import { type FieldError, validationError } from '../../core/errors.ts'
 import { isInstant } from '../../core/moment.ts'
 
 /** What schemas may say beyond JSON Schema. */
-export interface Vocabulary {
+export interface SchemaRegistry {
   /** Put text into its canonical form before it is checked; by the keyword `normalize`. */
   normalizers: Record<string, (text: string) => string>
   /** By the keyword `format`; `message` completes the path of what is not of the format. */
   formats: Record<string, { is: (text: string) => boolean; message: string }>
 }
 
-const ownFormats: Vocabulary['formats'] = {
+const ownFormats: SchemaRegistry['formats'] = {
   'plain-text': {
     is: (text) => !text.includes('\0') && text.isWellFormed(),
     message: 'must not contain NUL or half a surrogate pair',
@@ -44,10 +44,10 @@ const roots: Record<string, string> = {
  * Validation by JSON Schema, without type coercion: a body says what it means. Query and path are
  * text by nature, so exactly-written numbers and booleans in them become values first.
  */
-export function validatorCompiler(vocabulary: Vocabulary): FastifySchemaCompiler<ObjectSchema> {
-  const formats = { ...ownFormats, ...vocabulary.formats }
-  const thorough = createAjv(vocabulary.normalizers, formats, true)
-  const fast = createAjv(vocabulary.normalizers, formats, false)
+export function validatorCompiler(schemaRegistry: SchemaRegistry): FastifySchemaCompiler<ObjectSchema> {
+  const formats = { ...ownFormats, ...schemaRegistry.formats }
+  const thorough = createAjv(schemaRegistry.normalizers, formats, true)
+  const fast = createAjv(schemaRegistry.normalizers, formats, false)
   return ({ schema, httpPart = 'body' }) => {
     const validate = (schema.failFast ? fast : thorough).compile(schema)
     const fromText = httpPart === 'querystring' || httpPart === 'params'
@@ -60,8 +60,8 @@ export function validatorCompiler(vocabulary: Vocabulary): FastifySchemaCompiler
 }
 
 /** Checks bodies that come by another way than HTTP, as those are; throws what a request would be answered with. */
-export function bodyValidator<T>(vocabulary: Vocabulary, schema: unknown): (body: unknown) => T {
-  const validate = validatorCompiler(vocabulary)({ schema } as Parameters<
+export function bodyValidator<T>(schemaRegistry: SchemaRegistry, schema: unknown): (body: unknown) => T {
+  const validate = validatorCompiler(schemaRegistry)({ schema } as Parameters<
     ReturnType<typeof validatorCompiler>
   >[0])
   return (body) => {
@@ -72,8 +72,8 @@ export function bodyValidator<T>(vocabulary: Vocabulary, schema: unknown): (body
 }
 
 function createAjv(
-  normalizers: Vocabulary['normalizers'],
-  formats: Vocabulary['formats'],
+  normalizers: SchemaRegistry['normalizers'],
+  formats: SchemaRegistry['formats'],
   allErrors: boolean,
 ): Ajv {
   const ajv = new Ajv({
@@ -126,7 +126,11 @@ function coerced(type: unknown, value: unknown): unknown {
   return value
 }
 
-function fieldErrors(validate: ValidateFunction, root: string, formats: Vocabulary['formats']): FieldError[] {
+function fieldErrors(
+  validate: ValidateFunction,
+  root: string,
+  formats: SchemaRegistry['formats'],
+): FieldError[] {
   return (
     (validate.errors ?? [])
       // Where that is wrong, the `enum` of the property says what it may be.
@@ -136,7 +140,7 @@ function fieldErrors(validate: ValidateFunction, root: string, formats: Vocabula
   )
 }
 
-function fieldError(error: ErrorObject, root: string, formats: Vocabulary['formats']): FieldError {
+function fieldError(error: ErrorObject, root: string, formats: SchemaRegistry['formats']): FieldError {
   const steps = error.instancePath
     .split('/')
     .slice(1)
@@ -148,7 +152,7 @@ function fieldError(error: ErrorObject, root: string, formats: Vocabulary['forma
 
 function message(
   { keyword, params, message = 'is not valid' }: ErrorObject,
-  formats: Vocabulary['formats'],
+  formats: SchemaRegistry['formats'],
 ): string {
   switch (keyword) {
     case 'type':

@@ -4,7 +4,7 @@ import { parseExactly } from '../../core/exact-json.ts'
 import type { Database, Queryable, Transaction } from '../database/database.ts'
 
 /** An answer to a write, as it is sent and as it is kept for a day. */
-export interface Answer {
+export interface StoredResponse {
   status: number
   headers: Record<string, string>
   /** JSON; null: no body. */
@@ -28,11 +28,11 @@ const KEPT = "interval '24 hours'"
  * A key that came before with the same request gets the kept answer; with another request it is a
  * `validation` error; while the first is still running, a `conflict`. A write that fails keeps nothing.
  */
-export function runOnce(
+export function withIdempotencyKey(
   db: Database,
   write: KeyedWrite,
-  work: (transaction: Transaction) => Promise<Answer>,
-): Promise<{ answer: Answer; replayed: boolean }> {
+  work: (transaction: Transaction) => Promise<StoredResponse>,
+): Promise<{ answer: StoredResponse; replayed: boolean }> {
   const { scope, key } = write
   const fingerprint = createHash('sha256').update(write.request).digest()
   return db.transaction(async (transaction) => {
@@ -83,7 +83,7 @@ async function find(transaction: Transaction, scope: string, key: string) {
     values: [scope, key],
   })
   // Sent again, its numbers are to have the digits that they had.
-  return rows[0] && { ...rows[0], answer: parseExactly(rows[0].answer) as Answer }
+  return rows[0] && { ...rows[0], answer: parseExactly(rows[0].answer) as StoredResponse }
 }
 
 async function keep(
@@ -91,7 +91,7 @@ async function keep(
   scope: string,
   key: string,
   fingerprint: Buffer,
-  { status, headers, body }: Answer,
+  { status, headers, body }: StoredResponse,
 ): Promise<void> {
   await transaction.query({
     name: 'idempotency-keep',

@@ -19,11 +19,11 @@ export type Labels = Record<string, string>
 export type Reading = number | { labels: Labels; value: number }[]
 
 /** What is counted at one place in the code. Cheap enough for every request. */
-export interface Counter {
+export interface CounterMetric {
   add(by?: number): void
 }
 
-export interface Histogram {
+export interface HistogramMetric {
   observe(value: number): void
 }
 
@@ -32,9 +32,9 @@ const READING_MS = 2_000
 /** The metrics of this process. */
 export interface Metrics {
   /** A name that ends in `_total`. The same name with other labels is the same metric. */
-  counter(name: string, help: string, labels?: Labels): Counter
+  counter(name: string, help: string, labels?: Labels): CounterMetric
   /** `bounds` ascend, without infinity; values and bounds are in the unit that the name ends with. */
-  histogram(name: string, help: string, bounds: readonly number[], labels?: Labels): Histogram
+  histogram(name: string, help: string, bounds: readonly number[], labels?: Labels): HistogramMetric
   /** Read when somebody asks; a counter has a name that ends in `_total`. One that fails or takes 2 s is left out. */
   reading(name: string, help: string, read: () => Reading | Promise<Reading>): void
   collect(): Promise<Family[]>

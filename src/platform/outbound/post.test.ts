@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../../../test/support/eventually.ts'
 import { type Receiver, startReceiver } from '../../../test/support/receiver.ts'
-import { createGuard } from './guard.ts'
+import { createAddressGuard } from './address-guard.ts'
 import { createPoster, type Poster } from './post.ts'
 
 let receiver: Receiver
@@ -12,7 +12,7 @@ const stack = new AsyncDisposableStack()
 
 /** A poster that may call these hosts though they are not public. */
 function posterTo(...allowed: string[]): Poster {
-  return stack.use(createPoster({ guard: createGuard(allowed), timeoutMs: 10_000 }))
+  return stack.use(createPoster({ guard: createAddressGuard(allowed), timeoutMs: 10_000 }))
 }
 const message = { headers: { 'x-test': 'yes' }, body: '{"ü":1}' }
 
@@ -78,7 +78,7 @@ test.each([
 })
 
 test('a name that leads to a private address is found out when connecting', async () => {
-  const guard = createGuard([])
+  const guard = createAddressGuard([])
   // The check of the name alone is not what refuses it here.
   const poster = stack.use(createPoster({ guard: { ...guard, refuses: () => false }, timeoutMs: 10_000 }))
   const failure = poster.post(`http://localhost:${receiver.port}/`, message)
@@ -96,7 +96,7 @@ test('an allowed name is called, and an allowed address under any of its writing
 })
 
 const late = new Error('no answer within 0.4 s')
-const impatient = () => stack.use(createPoster({ guard: createGuard(['127.0.0.1']), timeoutMs: 400 }))
+const impatient = () => stack.use(createPoster({ guard: createAddressGuard(['127.0.0.1']), timeoutMs: 400 }))
 
 test.each([
   ['accepts and says nothing', () => {}],

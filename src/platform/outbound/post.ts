@@ -1,7 +1,7 @@
 import type { Agent, request as Request } from 'undici'
 import { errorText } from '../../core/errors.ts'
 import { AddressRefused } from './address.ts'
-import type { Guard } from './guard.ts'
+import type { AddressGuard } from './address-guard.ts'
 
 export interface PostAnswer {
   status: number
@@ -24,7 +24,7 @@ const MAX_REASON = 300
  * Connections that the guard lets through, kept for the next message to the same host. Redirects are not
  * followed. `timeoutMs` is for everything up to the head of the answer.
  */
-export function createPoster({ guard, timeoutMs }: { guard: Guard; timeoutMs: number }): Poster {
+export function createPoster({ guard, timeoutMs }: { guard: AddressGuard; timeoutMs: number }): Poster {
   // Loaded with the first message.
   let client: Promise<{ agent: Agent; request: typeof Request }> | undefined
   const open = async () => {

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { Agent, type Dispatcher, request } from 'undici'
 import { AddressRefused, guardedLookup, type Reach, reachOf } from './address.ts'
 
-export interface Outgoing {
+export interface OutboundRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Credentials in it are sent as Basic authorization. */
   url: URL
@@ -17,7 +17,7 @@ export interface SendOptions {
 }
 
 /** What came back, of which the body has yet to be read. */
-export type Answer = Dispatcher.ResponseData
+export type OutboundResponse = Dispatcher.ResponseData
 
 const MAX_REDIRECTS = 5
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
@@ -34,9 +34,9 @@ export function isCredential(header: string): boolean {
  * connections are closed when that resolves. Credentials go to the first origin only.
  */
 export async function send<T>(
-  first: Outgoing,
+  first: OutboundRequest,
   options: SendOptions,
-  read: (answer: Answer) => Promise<T>,
+  read: (answer: OutboundResponse) => Promise<T>,
 ): Promise<T> {
   await using agents = new AsyncDisposableStack()
   let outgoing = withAuthorization(first)
@@ -58,7 +58,7 @@ export async function send<T>(
 }
 
 /** Reads a body of at most `maxBytes`. */
-export async function readBody({ headers, body }: Answer, maxBytes: number): Promise<Buffer> {
+export async function readBody({ headers, body }: OutboundResponse, maxBytes: number): Promise<Buffer> {
   if (Number(headers['content-length'] ?? 0) > maxBytes) throw new Error(`more than ${maxBytes} bytes`)
   const chunks: Buffer[] = []
   let size = 0
@@ -71,7 +71,7 @@ export async function readBody({ headers, body }: Answer, maxBytes: number): Pro
 }
 
 /** The request by which a redirect is followed (RFC 9110, section 15.4): all but 307 and 308 may turn it into a GET. */
-function redirected(from: Outgoing, answer: Answer, start: URL): Outgoing {
+function redirected(from: OutboundRequest, answer: OutboundResponse, start: URL): OutboundRequest {
   const url = target(answer, from.url)
   const { statusCode } = answer
   const becomesGet =
@@ -84,7 +84,7 @@ function redirected(from: Outgoing, answer: Answer, start: URL): Outgoing {
   return becomesGet ? { method: 'GET', url, headers } : { ...from, url, headers }
 }
 
-function target({ headers, statusCode }: Answer, from: URL): URL {
+function target({ headers, statusCode }: OutboundResponse, from: URL): URL {
   const location = [headers.location].flat()[0]
   if (location === undefined || !URL.canParse(location, from))
     throw new Error(`status ${statusCode} without a usable Location`)
@@ -100,7 +100,7 @@ function checkAddress({ hostname }: URL, allowed: (reach: Reach) => boolean): vo
   if (isIP(host) && !allowed(reachOf(host))) throw new AddressRefused(host, host)
 }
 
-function withAuthorization(outgoing: Outgoing): Outgoing {
+function withAuthorization(outgoing: OutboundRequest): OutboundRequest {
   const { username, password } = outgoing.url
   if (username === '' && password === '') return outgoing
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`

@@ -5,7 +5,7 @@ export interface Count {
 }
 
 /** Counts by fixed windows, which start with the first point of a key. */
-export interface Counter {
+export interface RateCounter {
   add(key: string, points: number): Promise<Count>
   /** Counts nothing, and starts no window. */
   get(key: string): Promise<Count>
@@ -21,4 +21,4 @@ export interface Window {
 }
 
 /** Makes the counter of a window, where no Redis counts. */
-export type CounterFactory = (window: Window) => Counter
+export type CounterFactory = (window: Window) => RateCounter

@@ -1,7 +1,7 @@
 import { DomainError, errorText } from '../../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
 import type { Redis } from '../redis/redis.ts'
-import type { Counter } from './counter.ts'
+import type { RateCounter } from './counter.ts'
 
 /** Those that could not count, so that all limiters on one Redis together say it once. */
 const failing = new WeakSet<Redis>()
@@ -12,10 +12,10 @@ const failing = new WeakSet<Redis>()
  */
 export function insuredCounter(options: {
   redis: Redis
-  shared: Counter
-  own: Counter
+  shared: RateCounter
+  own: RateCounter
   log: Logger
-}): Counter {
+}): RateCounter {
   const { redis, shared, own, log } = options
   return {
     async add(key, points) {

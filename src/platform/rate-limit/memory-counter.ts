@@ -1,5 +1,5 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import type { Counter, Window } from './counter.ts'
+import type { RateCounter, Window } from './counter.ts'
 
 /**
  * A key takes 0.45 kB until its window ends, so that many callers at a time are known: 22 MB. Beyond,
@@ -8,7 +8,7 @@ import type { Counter, Window } from './counter.ts'
 const MAX_KEYS = 50_000
 
 /** Counts in this process. */
-export function memoryCounter({ points, seconds, keyPrefix }: Window, maxKeys = MAX_KEYS): Counter {
+export function memoryCounter({ points, seconds, keyPrefix }: Window, maxKeys = MAX_KEYS): RateCounter {
   const limiter = new RateLimiterMemory({ points, duration: seconds, keyPrefix })
   const known = new Set<string>()
   // One iterator for ever: a new one would walk over the holes that deleted keys leave at the front.

@@ -1,6 +1,6 @@
 import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { luaScript, type Redis } from '../redis/redis.ts'
-import type { Counter, Window } from './counter.ts'
+import type { RateCounter, Window } from './counter.ts'
 
 /**
  * The library's own script, but it makes no key to count nothing and no credit to give points back.
@@ -17,7 +17,7 @@ return {counted, redis.call('pttl', KEYS[1])}
 `)
 
 /** Counts in Redis, for all processes; rejects when Redis does not do it. */
-export function redisCounter(redis: Redis, { points, seconds, keyPrefix }: Window): Counter {
+export function redisCounter(redis: Redis, { points, seconds, keyPrefix }: Window): RateCounter {
   const limiter = new RateLimiterRedis({
     // What the library calls of a client; through it, commands have the time limit and errors of ours.
     storeClient: {

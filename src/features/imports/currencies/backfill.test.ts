@@ -7,7 +7,7 @@ import { startUpstream, type Upstream } from '../../../../test/support/upstream.
 import { startBoss } from '../../../platform/queue/boss.ts'
 import { startBackfill } from './backfill.ts'
 import { parseCbrFile } from './cbr-file.ts'
-import { saveRates } from './rate-store.ts'
+import { saveRates } from './save-rates.ts'
 
 const DAYS = 6
 const lines: Record<string, unknown>[] = []

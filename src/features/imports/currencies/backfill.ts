@@ -4,7 +4,7 @@ import { errorText } from '../../../core/errors.ts'
 import type { Database } from '../../../platform/database/database.ts'
 import type { Logger } from '../../../platform/logging/logger.ts'
 import { fetchRates } from './cbr-source.ts'
-import { hasRates, nextMissingDay, saveDay } from './rate-store.ts'
+import { hasRates, nextMissingDay, saveDay } from './save-rates.ts'
 
 const QUEUE = 'currency-backfill'
 const HOURLY = '47 * * * *'

@@ -1,7 +1,7 @@
-import { withoutCredentials } from '../../../core/shown-url.ts'
+import { withoutCredentials } from '../../../core/redacted-url.ts'
 import type { Importer } from '../importer.ts'
 import { fetchRates } from './cbr-source.ts'
-import { saveRates } from './rate-store.ts'
+import { saveRates } from './save-rates.ts'
 
 /** The importer of the official rates of the Bank of Russia. */
 export function currencyImporter(options: { url: string; intervalSeconds: number }): Importer {

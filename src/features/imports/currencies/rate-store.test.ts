@@ -6,7 +6,7 @@ import { RateModel, type Row } from '../../../../test/support/rate-model.ts'
 import { operator } from '../../../core/actor.ts'
 import { createCurrencyService } from '../../currencies/index.ts'
 import { type CbrFile, parseCbrFile } from './cbr-file.ts'
-import { nextMissingDay, saveDay, saveRates } from './rate-store.ts'
+import { nextMissingDay, saveDay, saveRates } from './save-rates.ts'
 
 let database: TestDatabase
 beforeAll(async () => {

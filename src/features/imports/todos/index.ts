@@ -1,7 +1,7 @@
-import { withoutCredentials } from '../../../core/shown-url.ts'
+import { withoutCredentials } from '../../../core/redacted-url.ts'
 import type { Importer } from '../importer.ts'
+import { saveTodos } from './save-todos.ts'
 import { fetchTodos } from './todo-source.ts'
-import { saveTodos } from './todo-store.ts'
 
 /** The importer of todos in the shape of jsonplaceholder.typicode.com/todos. */
 export function todoImporter(options: { url: string; intervalSeconds: number }): Importer {

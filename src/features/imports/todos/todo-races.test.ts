@@ -4,8 +4,8 @@ import { rawClient } from '../../../../test/support/event-harness.ts'
 import { waitsForALock } from '../../../../test/support/locks.ts'
 import { operator } from '../../../core/actor.ts'
 import { createTaskService } from '../../tasks/index.ts'
+import { saveTodos } from './save-todos.ts'
 import type { SourceTodo } from './todo-source.ts'
-import { saveTodos } from './todo-store.ts'
 
 let database: TestDatabase
 let person: Awaited<ReturnType<typeof rawClient>>

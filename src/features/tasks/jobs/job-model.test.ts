@@ -4,9 +4,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type JobLab, startJobLab } from '../../../../test/support/job-lab.ts'
 import { operator } from '../../../core/actor.ts'
 import { createTaskService } from '../index.ts'
+import { exchangeRuns, type TicketedRun } from './exchange-runs.ts'
 import { createJobService } from './job-service.ts'
 import type { EndedRun, StartedRun } from './job-store.ts'
-import { type Held, takeTurn } from './turn.ts'
 
 // Every way a job can go, step by step, beside a model in plain words; after each step the database must agree.
 
@@ -41,7 +41,7 @@ const step = fc.record({
 class World {
   readonly tasks: Model[] = []
   /** Every run that ever began, those included whose end comes late. */
-  held: Held<StartedRun>[] = []
+  held: TicketedRun<StartedRun>[] = []
 
   async do(does: string, place: number, maxAttempts: number): Promise<void> {
     if (does === 'create' || this.tasks.length === 0) return await this.create(maxAttempts)
@@ -62,15 +62,15 @@ class World {
   }
 
   /** What pg-boss's supervisor does with a ticket whose holder gives no more sign of life. */
-  async lose({ ticket }: Held<StartedRun>): Promise<void> {
+  async lose({ ticket }: TicketedRun<StartedRun>): Promise<void> {
     await lab.database.rows(
       "UPDATE pgboss.job SET state = 'retry' WHERE name = 'tasks' AND id = $1 AND state = 'active' AND retry_count = $2",
       [ticket.id, ticket.retryCount],
     )
   }
 
-  async turn(ended: Held<EndedRun>[], room: number): Promise<void> {
-    const turn = await takeTurn(lab.database.db, lab.queue, { ended, room, worker: 'model' })
+  async turn(ended: TicketedRun<EndedRun>[], room: number): Promise<void> {
+    const turn = await exchangeRuns(lab.database.db, lab.queue, { ended, room, worker: 'model' })
     for (const held of turn.started) {
       const { taskId, number, attempt } = held.run
       const task = this.tasks.find(({ id }) => id === taskId)!
@@ -98,7 +98,7 @@ class World {
     expect(gone).toHaveLength(turn.givenUp)
   }
 
-  async end(held: Held<StartedRun>, how: 'succeed' | 'fail' | 'release'): Promise<void> {
+  async end(held: TicketedRun<StartedRun>, how: 'succeed' | 'fail' | 'release'): Promise<void> {
     const { taskId, number, attempt, maxAttempts } = held.run
     this.held = this.held.filter((one) => one !== held)
     const task = this.tasks.find(({ id }) => id === taskId)!

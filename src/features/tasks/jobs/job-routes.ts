@@ -3,14 +3,14 @@ import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider
 import { caller } from '../../../core/actor.ts'
 import type { Database } from '../../../platform/database/database.ts'
 import { etag } from '../../../platform/http/etag.ts'
+import { idempotentHeaders, type Write } from '../../../platform/http/idempotent-writer.ts'
 import { ListRunsSchema } from '../../../platform/http/page.ts'
 import { problems } from '../../../platform/http/problem.ts'
-import { keyed, type Write } from '../../../platform/idempotency/index.ts'
 import type { Logger } from '../../../platform/logging/logger.ts'
 import { IdParams, type TaskPresenter, TaskSchema, type TaskService } from '../index.ts'
-import { FiguresSchema, RunListSchema } from './job-schemas.ts'
-import { figuresFor, type JobService } from './job-service.ts'
-import { listRuns } from './run-store.ts'
+import { QueueStatisticsSchema, TaskRunListSchema } from './job-schemas.ts'
+import { type JobService, queueStatisticsFor } from './job-service.ts'
+import { listTaskRuns } from './task-run-store.ts'
 
 const controls = {
   retry: {
@@ -49,7 +49,7 @@ export function jobRoutes(deps: {
             summary,
             description,
             params: IdParams,
-            ...keyed,
+            ...idempotentHeaders,
             response: { 200: TaskSchema, ...problems(404, 409, 422) },
           } as const,
         },
@@ -77,12 +77,12 @@ export function jobRoutes(deps: {
           summary: 'Every run of a task’s job, newest first',
           params: IdParams,
           querystring: ListRunsSchema,
-          response: { 200: RunListSchema, ...problems(404, 422) },
+          response: { 200: TaskRunListSchema, ...problems(404, 422) },
         },
       },
       async ({ actor, params, query }) => {
         const { id } = await tasks.get(actor, params.id)
-        return listRuns(db, id, query.limit)
+        return listTaskRuns(db, id, query.limit)
       },
     )
 
@@ -92,10 +92,10 @@ export function jobRoutes(deps: {
         schema: {
           summary: 'How much is waiting, at work and done',
           description: 'Of your own tasks; for admins of all.',
-          response: { 200: FiguresSchema, ...problems() },
+          response: { 200: QueueStatisticsSchema, ...problems() },
         },
       },
-      async ({ actor }) => figuresFor(db, actor),
+      async ({ actor }) => queueStatisticsFor(db, actor),
     )
     done()
   }

@@ -34,9 +34,9 @@ const RunSchema: JSONSchema = {
   examples: [run],
 }
 
-export const RunListSchema: JSONSchema = { type: 'array', items: RunSchema, examples: [[run]] }
+export const TaskRunListSchema: JSONSchema = { type: 'array', items: RunSchema, examples: [[run]] }
 
-export const FiguresSchema: JSONSchema = {
+export const QueueStatisticsSchema: JSONSchema = {
   type: 'object',
   required: ['depth', 'running', 'failed', 'oldest', 'per_minute'],
   properties: {

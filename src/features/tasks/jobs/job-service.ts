@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { Actor } from '../../../core/actor.ts'
 import { authorize, ownerScope } from '../../../core/authorization.ts'
 import { DomainError } from '../../../core/errors.ts'
-import { type Database, type Transaction, within } from '../../../platform/database/database.ts'
+import { type Database, inTransactionOf, type Transaction } from '../../../platform/database/database.ts'
 import { type Controlled, cancelJob, requeueJob } from './control-store.ts'
 import type { Executables } from './executable-tasks.ts'
-import { type QueueFigures, queueFigures } from './run-store.ts'
 import type { TaskQueue } from './task-queue.ts'
+import { type QueueStatistics, queueStatistics } from './task-run-store.ts'
 
 export interface JobService {
   /** Queues a failed job again, or one that waits for its next attempt, at once; one that is due stays as it is. */
@@ -37,7 +37,7 @@ export function createJobService(
   return {
     async retry(actor, id) {
       authorize(actor, 'task.change')
-      const queued = await within(db, async (transaction) => {
+      const queued = await inTransactionOf(db, async (transaction) => {
         const ticket = randomUUID()
         const row = await requeueJob(transaction, id, ownerScope(actor), ticket)
         if (!row?.changed) return row
@@ -64,7 +64,7 @@ export function createJobService(
 }
 
 /** The figures of the tasks that the actor may see. */
-export function figuresFor(db: Database, actor: Actor): Promise<QueueFigures> {
+export function queueStatisticsFor(db: Database, actor: Actor): Promise<QueueStatistics> {
   authorize(actor, 'task.read')
-  return queueFigures(db, ownerScope(actor))
+  return queueStatistics(db, ownerScope(actor))
 }

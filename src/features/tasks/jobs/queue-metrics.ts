@@ -1,14 +1,18 @@
 import type { Database } from '../../../platform/database/database.ts'
-import type { Intake } from '../../../platform/messaging/rabbitmq/intake.ts'
+import type { RabbitMqIntake } from '../../../platform/messaging/rabbitmq/rabbitmq-intake.ts'
 import type { Metrics } from '../../../platform/metrics/index.ts'
-import { type QueueFigures, queueFigures } from './run-store.ts'
+import { type QueueStatistics, queueStatistics } from './task-run-store.ts'
 
 /** The queue is the database's: every process says the same of it. */
-export function registerQueueMetrics(metrics: Metrics, db: Database, intake: Intake | undefined): void {
-  let asked: Promise<QueueFigures> | undefined
+export function registerQueueMetrics(
+  metrics: Metrics,
+  db: Database,
+  intake: RabbitMqIntake | undefined,
+): void {
+  let asked: Promise<QueueStatistics> | undefined
   // Those who ask at the same time share an answer.
   const figures = () => {
-    asked ??= queueFigures(db, undefined).finally(() => {
+    asked ??= queueStatistics(db, undefined).finally(() => {
       asked = undefined
     })
     return asked

@@ -1,5 +1,5 @@
 /** What of NATS is counted in this process. */
-export interface Counters {
+export interface NatsCounters {
   /** Events that were published. */
   published: number
   /** Messages of other services that were taken. */

@@ -4,12 +4,12 @@ import { unlessAborted } from '../../../core/abort.ts'
 import { errorText } from '../../../core/errors.ts'
 import { isBadData } from '../../database/sqlstate.ts'
 import type { Logger } from '../../logging/logger.ts'
-import type { Link, Nats } from './nats.ts'
-import type { Counters } from './nats-counters.ts'
+import type { Nats, NatsLink } from './nats.ts'
+import type { NatsCounters } from './nats-counters.ts'
 import type { StreamFinder, Streams } from './streams.ts'
 
 /** How messages of a kind are understood and taken. */
-export interface Receiver<T> {
+export interface NatsReceiver<T> {
   /** What a message says; null when it is not for us. Throws an Error that says what is wrong with it. */
   read(payload: Uint8Array): T | null
   /**
@@ -28,13 +28,13 @@ const CONSUMER_NOT_FOUND = 10_014
  * processes called `durable`, gives out one message at a time, so each is taken once and in order, also
  * what came while nobody was here. Without it the processes share the subject as a queue group.
  */
-export function startIntake<T>(deps: {
+export function startNatsIntake<T>(deps: {
   nats: Nats
   streams: StreamFinder
   subject: string
   durable: string
-  receiver: Receiver<T>
-  counters: Counters
+  receiver: NatsReceiver<T>
+  counters: NatsCounters
   log: Logger
 }): AsyncDisposable & { isOpen(): boolean } {
   const { nats, streams, subject, durable, receiver, counters, log } = deps
@@ -70,7 +70,7 @@ export function startIntake<T>(deps: {
     }
   }
 
-  async function consume(link: Link, { manager, client, intake }: Streams): Promise<void> {
+  async function consume(link: NatsLink, { manager, client, intake }: Streams): Promise<void> {
     await ensureConsumer(manager, intake.name, durable, subject)
     const consumer: Consumer = await client.consumers.get(intake.name, durable)
     const messages = await consumer.consume({ max_messages: 10, abort_on_missing_resource: true })
@@ -86,7 +86,7 @@ export function startIntake<T>(deps: {
     }
   }
 
-  async function share(link: Link): Promise<void> {
+  async function share(link: NatsLink): Promise<void> {
     const subscription = link.connection.subscribe(subject, { queue: durable })
     const either = AbortSignal.any([link.lost, signal])
     const stop = () => subscription.unsubscribe()

@@ -6,7 +6,7 @@ import { ownSockets } from './client-sockets.ts'
 import { natsAddress } from './nats-address.ts'
 
 /** A connection while it stands. */
-export interface Link {
+export interface NatsLink {
   readonly connection: NatsConnection
   /** What to send with a message. */
   headers(values: Record<string, string>): MsgHdrs
@@ -16,9 +16,9 @@ export interface Link {
 
 export interface Nats extends AsyncDisposable {
   /** The connection, as soon as there is one; rejects when the signal is aborted first. */
-  link(signal: AbortSignal): Promise<Link>
+  link(signal: AbortSignal): Promise<NatsLink>
   /** The connection; throws DomainError `unavailable` while there is none. */
-  present(): Link
+  present(): NatsLink
   /** Resolves when NATS answers within `milliseconds`, else rejects. */
   ping(milliseconds: number): Promise<void>
 }
@@ -46,7 +46,7 @@ export async function openNats(url: string, log: Logger): Promise<Nats> {
   let isAway = false
   let isClosing = false
   let told = ''
-  let link: (Link & { lose: AbortController }) | undefined
+  let link: (NatsLink & { lose: AbortController }) | undefined
   let connection: NatsConnection | undefined
   let linked = Promise.withResolvers<void>()
   const attempted = Promise.withResolvers<void>()

@@ -2,14 +2,14 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { hasNats, startNats, storedIn, type TestNats } from '../../../../test/support/nats.ts'
-import type { Link } from './nats.ts'
+import type { NatsLink } from './nats.ts'
 import { OrderedPublisher, type Target } from './ordered-publisher.ts'
 
 describe.skipIf(!hasNats)('with NATS', () => {
   let nats: TestNats
   let connection: NatsConnection
   let target: Target
-  let link: Link
+  let link: NatsLink
   beforeAll(async () => {
     nats = await startNats()
     connection = await nats.client()

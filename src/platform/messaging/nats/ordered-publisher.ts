@@ -1,9 +1,9 @@
 import type { JetStreamClient, PubAck } from '@nats-io/jetstream'
 import { unlessAborted } from '../../../core/abort.ts'
-import type { Link } from './nats.ts'
+import type { NatsLink } from './nats.ts'
 
 /** A message that tells of the event `id`. */
-export interface Outgoing {
+export interface OutgoingMessage {
   id: number
   subject: string
   payload: string
@@ -28,7 +28,7 @@ export class OrderedPublisher {
   #stored = 0
 
   /** Resolves when all are stored; without a stream, when the server has taken all. */
-  async publish(link: Link, target: Target | undefined, messages: Outgoing[]): Promise<void> {
+  async publish(link: NatsLink, target: Target | undefined, messages: OutgoingMessage[]): Promise<void> {
     const fresh = messages.filter(({ id }) => id > this.#stored)
     if (fresh.length === 0) return
     if (target) await this.#store(link, target, fresh)
@@ -40,7 +40,7 @@ export class OrderedPublisher {
    * that none is stored when the one before it was not. Should somebody else publish to the same stream
    * in between, some are refused for it: from there on they go one by one.
    */
-  async #store(link: Link, target: Target, messages: Outgoing[]): Promise<void> {
+  async #store(link: NatsLink, target: Target, messages: OutgoingMessage[]): Promise<void> {
     const sent = messages.map((message, i) => send(link, target, message, messages[i - 1]))
     const outcomes = await unlessAborted(Promise.allSettled(sent), link.lost)
     const refused = outcomes.findIndex(({ status }) => status === 'rejected')
@@ -53,7 +53,7 @@ export class OrderedPublisher {
     }
   }
 
-  async #tell({ connection, headers, lost }: Link, messages: Outgoing[]): Promise<void> {
+  async #tell({ connection, headers, lost }: NatsLink, messages: OutgoingMessage[]): Promise<void> {
     for (const message of messages)
       connection.publish(message.subject, message.payload, { headers: headers(message.headers) })
     await unlessAborted(connection.flush(), lost)
@@ -62,10 +62,10 @@ export class OrderedPublisher {
 }
 
 function send(
-  { headers }: Link,
+  { headers }: NatsLink,
   { client, idPrefix }: Target,
-  message: Outgoing,
-  before?: Outgoing,
+  message: OutgoingMessage,
+  before?: OutgoingMessage,
 ): Promise<PubAck> {
   return client.publish(message.subject, message.payload, {
     msgID: idPrefix + message.id,

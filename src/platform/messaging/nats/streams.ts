@@ -1,6 +1,6 @@
 import type { JetStreamClient, JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import type { Logger } from '../../logging/logger.ts'
-import type { Link } from './nats.ts'
+import type { NatsLink } from './nats.ts'
 
 /** What JetStream keeps for us. */
 export interface Streams {
@@ -45,17 +45,17 @@ const NOT_ENABLED_FOR_ACCOUNT = 10_039
 /** Looks for our streams once a connection, and makes those that are missing. */
 export interface StreamFinder {
   /** Undefined where the server has no JetStream. */
-  of(link: Link): Promise<Streams | undefined>
+  of(link: NatsLink): Promise<Streams | undefined>
   /** Makes it look again: a stream may have been removed meanwhile. */
-  forget(link: Link): void
+  forget(link: NatsLink): void
 }
 
 export function createStreamFinder(subject: string, installation: string, log: Logger): StreamFinder {
   const description = `made by Taskwire ${installation}`
-  const known = new WeakMap<Link, Promise<Streams | undefined>>()
+  const known = new WeakMap<NatsLink, Promise<Streams | undefined>>()
   let isTold = false
 
-  async function look(link: Link): Promise<Streams | undefined> {
+  async function look(link: NatsLink): Promise<Streams | undefined> {
     const { jetstreamManager } = await import('@nats-io/jetstream')
     try {
       const manager = await jetstreamManager(link.connection)

@@ -1,5 +1,5 @@
 import { unlessAborted } from '../../../core/abort.ts'
-import { Link } from './link.ts'
+import { RabbitMqConnection } from './rabbitmq-connection.ts'
 
 const CONNECT_MS = 4_000
 
@@ -10,7 +10,7 @@ export async function probeRabbitMq(url: string, signal: AbortSignal): Promise<v
     timeout: CONNECT_MS,
     clientProperties: { connection_name: 'taskwire-doctor' },
   })
-  const link = new Link(model)
+  const link = new RabbitMqConnection(model)
   try {
     await unlessAborted(Promise.race([model.createChannel(), link.lost()]), signal)
   } finally {

@@ -1,5 +1,10 @@
 import { AddressRefused, type Reach } from '../../../../platform/outbound/address.ts'
-import { type Answer, type Outgoing, readBody, send } from '../../../../platform/outbound/send.ts'
+import {
+  type OutboundRequest,
+  type OutboundResponse,
+  readBody,
+  send,
+} from '../../../../platform/outbound/send.ts'
 import { fitting } from '../bounded.ts'
 import { type JobType, PermanentFailure } from '../job-type.ts'
 import { type HttpInput, HttpInputSchema, withoutSecrets } from './http-input.ts'
@@ -28,7 +33,7 @@ export function httpJob(allowedHosts: readonly string[]): JobType<HttpInput> {
   }
 }
 
-function outgoing({ url, method = 'GET', headers = {}, body }: HttpInput): Outgoing {
+function outgoing({ url, method = 'GET', headers = {}, body }: HttpInput): OutboundRequest {
   const isJson = typeof body === 'object'
   const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
   const own = { 'user-agent': 'taskwire', ...(isJson && { 'content-type': 'application/json' }) }
@@ -41,7 +46,7 @@ function outgoing({ url, method = 'GET', headers = {}, body }: HttpInput): Outgo
 }
 
 /** What is kept of an answer: never its headers, in which secrets come. */
-async function told(answer: Answer, method: HttpInput['method']): Promise<object> {
+async function told(answer: OutboundResponse, method: HttpInput['method']): Promise<object> {
   const { statusCode: status, headers } = answer
   if (status < 200 || status > 299) {
     const message = `answered ${status}`

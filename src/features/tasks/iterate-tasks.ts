@@ -1,0 +1,23 @@
+import sql, { raw } from 'sql-template-tag'
+import type { Queryable } from '../../platform/database/database.ts'
+import type { TaskRow } from './task.ts'
+import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
+import { conditionOf, type TaskFilter } from './task-filter.ts'
+
+/** Some megabytes, if all have the longest descriptions. */
+const PORTION = 200
+
+/** All tasks that match, by id, in portions: each once that is there from the first of them to the last. */
+export async function* iterateTasks(db: Queryable, filter: TaskFilter): AsyncGenerator<TaskRow[]> {
+  const condition = conditionOf(filter)
+  let after = 0
+  for (;;) {
+    const { text, values } = sql`SELECT ${raw(COLUMNS)} FROM tasks t
+      WHERE ${condition} AND t.id > ${after} ORDER BY t.id LIMIT ${PORTION}`
+    const { rows } = await db.query<TaskValues>({ text, values, rowMode: 'array' })
+    const tasks = rows.map(rowOfValues)
+    if (tasks.length > 0) yield tasks
+    if (tasks.length < PORTION) return
+    after = tasks.at(-1)!.id
+  }
+}

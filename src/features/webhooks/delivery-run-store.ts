@@ -1,0 +1,58 @@
+import type { Transaction } from '../../platform/database/database.ts'
+import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
+
+/**
+ * Books, for each of the webhooks at which deliveries wait, a run when the first of them is due. The
+ * transaction holds locks of these webhooks, as that of a run that ends does: so what is inserted while a
+ * run is under way is either seen by its end, or sees that it has ended.
+ */
+export async function bookRuns(
+  transaction: Transaction,
+  queue: Pick<DeliveryQueue, 'book'>,
+  webhookIds: readonly number[],
+): Promise<void> {
+  const { rows } = await transaction.query<{ id: number; seconds: number }>({
+    name: 'webhook-runs-due',
+    text: `
+      SELECT w.id, extract(epoch FROM greatest(d.next_attempt_at, w.paused_until, now()) - now())::float8 AS seconds
+      FROM webhooks w JOIN LATERAL (
+        SELECT next_attempt_at FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting'
+        ORDER BY next_attempt_at LIMIT 1
+      ) d ON true
+      WHERE w.id = ANY ($1) ORDER BY w.id`,
+    values: [webhookIds],
+  })
+  const runs = rows.map(({ id: webhookId, seconds: delaySeconds }) => ({ webhookId, delaySeconds }))
+  if (runs.length > 0) await queue.book(transaction, runs)
+}
+
+/**
+ * Ends a run, and books the next one where deliveries wait. `pauseSeconds`: the receiver is left alone
+ * for so long.
+ */
+export async function endRun(
+  transaction: Transaction,
+  queue: DeliveryQueue,
+  run: WebhookRunClaim,
+  pauseSeconds: number,
+): Promise<void> {
+  await transaction.query({ text: 'SELECT FROM webhooks WHERE id = $1 FOR UPDATE', values: [run.webhookId] })
+  if (!(await queue.settle(transaction, run))) return
+  if (pauseSeconds > 0) {
+    await transaction.query({
+      text: 'UPDATE webhooks SET paused_until = now() + make_interval(secs => $2) WHERE id = $1',
+      values: [run.webhookId, pauseSeconds],
+    })
+  }
+  await bookRuns(transaction, queue, [run.webhookId])
+}
+
+/** The webhooks at which deliveries wait, locked as `bookRuns` needs it. */
+export async function lockWaiting(transaction: Transaction): Promise<number[]> {
+  const { rows } = await transaction.query<{ id: number }>({
+    text: `SELECT id FROM webhooks w
+      WHERE EXISTS (SELECT FROM webhook_deliveries WHERE webhook_id = w.id AND state = 'waiting')
+      ORDER BY id FOR KEY SHARE`,
+  })
+  return rows.map(({ id }) => id)
+}
