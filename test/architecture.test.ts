@@ -133,8 +133,7 @@ const homes: Record<string, RegExp> = {
   '@fastify/swagger': /^platform\/http\/|-routes\.ts$/,
   '@fastify/websocket': /^platform\/http\/|-routes\.ts$/,
   pg: /^platform\/database\//,
-  'pg-boss':
-    /^platform\/queue\/|^features\/(imports\/(schedule|currencies\/backfill)|webhooks\/webhook-run-queue|tasks\/(jobs\/task-queue|weather\/weather-fill))\.ts$/,
+  'pg-boss': /^platform\/queue\//,
   undici: /^platform\/outbound\//,
   '@nats-io/jetstream': /^platform\/messaging\/nats\//,
   '@nats-io/transport-node': /^platform\/messaging\/nats\//,

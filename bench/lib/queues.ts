@@ -4,7 +4,7 @@ import { createExecutables, openTaskQueue } from '../../src/features/tasks/jobs/
 import { noopJob } from '../../src/features/tasks/jobs/types/noop.ts'
 import { openDatabase } from '../../src/platform/database/database.ts'
 import type { Logger } from '../../src/platform/logging/logger.ts'
-import { startBoss } from '../../src/platform/queue/boss.ts'
+import { openJobQueues } from '../../src/platform/queue/index.ts'
 
 const DEFAULT_URL = 'amqp://127.0.0.1:5672'
 const rabbitUrl = process.env.RABBITMQ_URL || DEFAULT_URL
@@ -50,12 +50,11 @@ export async function openQueues(): Promise<Queues> {
 /** Queues `count` jobs that do nothing, as a server would that has no worker. */
 export async function queueJobs(url: string, count: number): Promise<void> {
   await using db = openDatabase({ connectionString: url }, () => {})
-  const boss = await startBoss({ connectionString: url }, quiet)
-  const executables = createExecutables([noopJob], await openTaskQueue(boss))
+  await using queues = await openJobQueues({ connectionString: url }, quiet)
+  const executables = createExecutables([noopJob], await openTaskQueue(queues))
   const task = newTask({ title: 'Nothing' }, null)
   for (let left = count; left > 0; left -= PORTION) {
     const tasks = Array.from({ length: Math.min(left, PORTION) }, () => ({ task, job: { type: 'noop' } }))
     await db.transaction((transaction) => executables.createAll(transaction, tasks))
   }
-  await boss.stop({ close: true })
 }

@@ -74,7 +74,7 @@ export function createApi(parts: Services, ownMetrics: () => Promise<Family[]>) 
 }
 
 function registerFeatures(app: Routes, parts: Services): void {
-  const { config, log, db, stream, changed, auth, sockets, sources, boss, runner, importers } = parts
+  const { config, log, db, stream, changed, auth, sockets, sources, queues, runner, importers } = parts
   const { executables, queue, jobWorker: worker } = parts
   const tasks = createTaskService(db, changed, executables)
   const write = createWriter({
@@ -121,7 +121,7 @@ function registerFeatures(app: Routes, parts: Services): void {
       db,
       runner,
       importers,
-      nextRun: async (importer) => (config.IMPORTS === 'on' ? nextRun(boss, importer) : undefined),
+      nextRun: async (importer) => (config.IMPORTS === 'on' ? nextRun(queues, importer) : undefined),
     }),
   )
   app.register(userRoutes({ users, log }))

@@ -7,15 +7,15 @@ import { purgeTaskMessages as purgeTaskInbox } from '../features/tasks/jobs/inde
 import { purgeDeliveries, startDeliveries, webhookConsumer } from '../features/webhooks/index.ts'
 import { keepStatistics } from '../platform/database/statistics.ts'
 import { purgeIdempotencyKeys } from '../platform/idempotency/idempotency-keys.ts'
-import { startHousekeeping } from '../platform/queue/housekeeping.ts'
+import { startPurgeSchedule } from '../platform/queue/index.ts'
 import type { Services } from './services.ts'
 
 /** Role `scheduler`: what is due by the clock. */
 export async function startSchedulerRole(parts: Services): Promise<AsyncDisposable> {
-  const { config, log, db, auth, attachments, boss, runner, importers } = parts
+  const { config, log, db, auth, attachments, queues, runner, importers } = parts
   await using stack = new AsyncDisposableStack()
-  await startHousekeeping({
-    boss,
+  await startPurgeSchedule({
+    queues,
     log,
     purges: {
       events: (limit) => purgeEvents(db, config.EVENT_RETENTION_DAYS, limit),
@@ -31,9 +31,9 @@ export async function startSchedulerRole(parts: Services): Promise<AsyncDisposab
   stack.use(keepStatistics(db, log))
   for (const importer of importers) await runner.closeCutOff(importer)
   if (config.IMPORTS === 'on') {
-    stack.use(await startImportSchedule({ boss, runner, importers, log }))
+    stack.use(await startImportSchedule({ queues, runner, importers, log }))
     const { CBR_URL: url, CURRENCY_BACKFILL_DAYS: days } = config
-    if (days > 0) stack.use(await startBackfill({ boss, db, log, url, days }))
+    if (days > 0) stack.use(await startBackfill({ queues, db, log, url, days }))
   }
   return stack.move()
 }

@@ -41,13 +41,11 @@ import {
   registerProcessMetrics,
 } from '../platform/metrics/index.ts'
 import { type AddressGuard, createAddressGuard } from '../platform/outbound/address-guard.ts'
-import { type PgBoss, startBoss } from '../platform/queue/boss.ts'
+import { type JobQueues, openJobQueues } from '../platform/queue/index.ts'
 import { type CounterFactory, memoryCounter } from '../platform/rate-limit/index.ts'
 import { openRedis, type Redis } from '../platform/redis/redis.ts'
 import { type Core, startCore } from './core.ts'
 import { schemaRegistry } from './schema-registry.ts'
-
-const JOB_GRACE_MS = 2_000
 
 /** What a process has of those beside it that share its port. */
 export interface ProcessGroup {
@@ -73,7 +71,7 @@ export interface Services extends Omit<Core, typeof Symbol.asyncDispose>, AsyncD
   counters: CounterFactory
   auth: Auth
   attachments: Attachments
-  boss: PgBoss
+  queues: JobQueues
   /** The jobs of executable tasks. */
   queue: TaskQueue
   jobTypes: readonly JobType[]
@@ -127,9 +125,8 @@ export async function startServices(
   }
   const auth = stack.use(await createAuth({ db, log, config, redis, counters, onRevoked }))
   const attachments = stack.use(createAttachments({ db, config, log }))
-  const boss = await startBoss(core.connection, log, { schedules: has('scheduler') })
-  stack.defer(() => boss.stop({ graceful: true, timeout: JOB_GRACE_MS, close: true }))
-  const queue = await openTaskQueue(boss)
+  const queues = stack.use(await openJobQueues(core.connection, log, { schedules: has('scheduler') }))
+  const queue = await openTaskQueue(queues)
   const types = [...basicJobTypes(config.JOB_HTTP_ALLOW), importJob({ importers, runner })]
   const executables = createExecutables(types, queue)
   const concurrency = has('worker') ? config.WORKER_CONCURRENCY : 0
@@ -137,7 +134,7 @@ export async function startServices(
   const weatherSource = openWeatherSource({ config, redis, counters, log, metrics })
   if (weatherSource) stack.use(weatherSource)
   const weatherFill = weatherSource
-    ? stack.use(await openWeatherFill({ boss, db, weather: weatherSource, log, onChange: changed }))
+    ? stack.use(await openWeatherFill({ queues, db, weather: weatherSource, log, onChange: changed }))
     : undefined
   const weather = createTaskWeather(weatherSource, () => weatherFill?.wake())
   const intake = has('relay')
@@ -156,7 +153,7 @@ export async function startServices(
     : undefined
   if (intake) stack.use(intake)
   const sending = {
-    queue: await openDeliveryQueue({ boss, log }),
+    queue: await openDeliveryQueue({ queues, log }),
     secrets: createSecretBox(auth.keys),
     guard: createAddressGuard(config.WEBHOOK_ALLOW),
   }
@@ -174,7 +171,7 @@ export async function startServices(
       counters,
       auth,
       attachments,
-      boss,
+      queues,
       sockets,
       sources,
     },

@@ -4,7 +4,7 @@ import type { JobContext, JobType } from '../../src/features/tasks/jobs/job-type
 import { PermanentFailure } from '../../src/features/tasks/jobs/job-type.ts'
 import { JobWorker, type JobWorkerDependencies } from '../../src/features/tasks/jobs/job-worker.ts'
 import { openTaskQueue, type TaskQueue } from '../../src/features/tasks/jobs/task-queue.ts'
-import { startBoss } from '../../src/platform/queue/boss.ts'
+import { openJobQueues } from '../../src/platform/queue/index.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { eventually } from './eventually.ts'
 import { logTo } from './log.ts'
@@ -59,9 +59,8 @@ export async function startJobLab(): Promise<JobLab> {
   const database = stack.use(await createTestDatabase())
   const logged: Record<string, unknown>[] = []
   const log = logTo(logged)
-  const boss = await startBoss({ connectionString: database.url }, log)
-  stack.defer(() => boss.stop({ graceful: false, close: true }))
-  const queue = await openTaskQueue(boss)
+  const queues = stack.use(await openJobQueues({ connectionString: database.url }, log))
+  const queue = await openTaskQueue(queues)
   const waiting = new Set<() => void>()
   const begun: JobLab['begun'] = []
   const type: JobType<Probe> = {

@@ -4,12 +4,12 @@ import { Frame } from '../../src/events/frame.ts'
 import {
   createSecretBox,
   createWebhooks,
+  openDeliveryQueue,
   startDeliveries,
   webhookConsumer,
 } from '../../src/features/webhooks/index.ts'
-import { openDeliveryQueue } from '../../src/features/webhooks/webhook-run-queue.ts'
 import { createAddressGuard } from '../../src/platform/outbound/address-guard.ts'
-import { startBoss } from '../../src/platform/queue/boss.ts'
+import { openJobQueues } from '../../src/platform/queue/index.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { eventually } from './eventually.ts'
 import { logTo } from './log.ts'
@@ -47,16 +47,15 @@ async function startHarness(settings: { keys?: string[] } = {}) {
   /** What a process has that delivers; `stop` is its orderly end. */
   async function startWorker(keys: string[] = settings.keys ?? [KEY], timing: Partial<typeof TIMING> = {}) {
     const own = stack.use(new AsyncDisposableStack())
-    const boss = await startBoss({ connectionString: database.url }, log)
-    own.defer(() => boss.stop({ graceful: true, timeout: 1_000, close: true }))
-    const queue = await openDeliveryQueue({ boss, log, pollMs: 25 })
+    const queues = own.use(await openJobQueues({ connectionString: database.url }, log))
+    const queue = await openDeliveryQueue({ queues, log, pollMs: 25 })
     const secrets = createSecretBox(keys)
     const working = await startDeliveries({
       ...{ db, log, queue, secrets, guard },
       timing: { ...TIMING, ...timing },
     })
     own.use(working)
-    return { boss, queue, secrets, stop: () => own.disposeAsync() }
+    return { queues, queue, secrets, stop: () => own.disposeAsync() }
   }
 
   let worker = await startWorker()

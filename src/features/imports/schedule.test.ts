@@ -1,9 +1,8 @@
-import type { PgBoss } from 'pg-boss'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { logTo } from '../../../test/support/log.ts'
-import { startBoss } from '../../platform/queue/boss.ts'
+import { type JobQueues, openJobQueues } from '../../platform/queue/index.ts'
 import type { Importer } from './importer.ts'
 import { createImportRunner, type ImportRunner } from './runner.ts'
 import { nextRun, startImportSchedule } from './schedule.ts'
@@ -31,19 +30,17 @@ beforeEach(async () => {
 })
 afterEach(() => stack.disposeAsync())
 
-let current: PgBoss
+let current: JobQueues
 
-async function boss(): Promise<PgBoss> {
-  const started = await startBoss({ connectionString: database.url }, log)
-  stack.defer(() => started.stop({ graceful: true, timeout: 2_000, close: true }))
-  current = started
-  return started
+async function openQueues(): Promise<JobQueues> {
+  current = stack.use(await openJobQueues({ connectionString: database.url }, log))
+  return current
 }
 
 async function schedule(runner?: Pick<ImportRunner, 'run'>): Promise<AsyncDisposable> {
   const own = stack.use(createImportRunner({ db: database.db, log, onChange: () => {} }))
   const started = await startImportSchedule({
-    boss: await boss(),
+    queues: await openQueues(),
     runner: { ...own, ...runner },
     importers: [importer],
     log,
@@ -167,9 +164,9 @@ test('after its end it starts nothing', async () => {
   await booked()
   await started[Symbol.asyncDispose]()
   await makeDue()
-  const other = await boss()
+  const other = await openQueues()
   // Another worker would get the job: it is still there.
-  const [job] = await other.fetch('import-todos')
+  const [job] = await other.get('import-todos').fetch({ batchSize: 1 })
   expect(job).toBeDefined()
   expect(fetched).toBe(1)
 })

@@ -1,83 +1,78 @@
-import type { PgBoss } from 'pg-boss'
 import { errorText } from '../../core/errors.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
+import type { JobQueue, JobQueues } from '../../platform/queue/index.ts'
 import type { Importer } from './importer.ts'
 import type { ImportRunner } from './runner.ts'
 
-/** How often it is made sure that each importer has its next run booked. */
+/** How often the schedule checks that each importer has a next run. */
 const CHECK_MS = 60_000
-/** A run is bounded to far less; past this pg-boss gives its job up. */
+/** A job that takes longer is given up. An import has much shorter timeouts of its own. */
 const EXPIRE_SECONDS = 300
 
 /**
- * Books the runs of the importers: one at start, then one each interval. Cron is minute-grained, so
- * an interval is a job of which only one can wait (the queue's policy, across all processes) and
- * which books its successor; a check now and then books it again should it ever be missing.
+ * Runs the importers: each once at the start, then once per interval. Cron has a resolution of one minute, so each
+ * run enqueues the next one instead. The policy of the queue allows one waiting run across all processes, and a
+ * regular check enqueues a run that is missing.
  */
 export async function startImportSchedule(deps: {
-  boss: PgBoss
+  queues: JobQueues
   runner: ImportRunner
   importers: Importer[]
   log: Logger
 }): Promise<AsyncDisposable> {
-  const { boss, runner, importers, log } = deps
-  const book = (importer: Importer, startAfter: number | Date) =>
-    boss.send(queueOf(importer), {}, { startAfter })
+  const { queues, runner, importers, log } = deps
+  const scheduled: { importer: Importer; queue: JobQueue }[] = []
 
   for (const importer of importers) {
-    const queue = queueOf(importer)
-    await boss.createQueue(queue, {
+    const queue = await queues.open(queueOf(importer), {
       policy: 'short',
       retryLimit: 0,
       expireInSeconds: EXPIRE_SECONDS,
       deleteAfterSeconds: 3600,
     })
-    await boss.deleteQueuedJobs(queue) // Booked before this start, maybe with another interval.
-    await book(importer, 0)
-    await boss.work(queue, { pollingIntervalSeconds: 1, includeMetadata: true }, async ([job]) => {
-      const { startAfter, startedOn } = job!
+    scheduled.push({ importer, queue })
+    await queue.clear() // A waiting run may have been enqueued with another interval.
+    await queue.send({}, 0)
+    await queue.work(1, async ({ startAfter, startedOn }) => {
       const began = performance.now()
       try {
         await runner.run(importer, 'schedule')
       } catch (error) {
         log.warn({ importer: importer.name }, `import could not run: ${errorText(error)}`)
       } finally {
-        // All by the clock of the database: ours may be another.
+        // All times are read from the clock of the database, which may differ from ours.
         const now = startedOn.getTime() + performance.now() - began
-        await book(importer, nextOnGrid(startAfter, importer.intervalSeconds, now))
+        await queue.send({}, nextOnGrid(startAfter, importer.intervalSeconds, now))
       }
     })
   }
 
   const check = setInterval(() => {
-    for (const importer of importers) {
-      book(importer, importer.intervalSeconds).catch((error) =>
-        log.debug(`next run of ${importer.name} not booked yet: ${errorText(error)}`),
-      )
+    for (const { importer, queue } of scheduled) {
+      queue
+        .send({}, importer.intervalSeconds)
+        .catch((error) => log.debug(`next run of ${importer.name} not enqueued yet: ${errorText(error)}`))
     }
   }, CHECK_MS).unref()
 
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(check)
-      await Promise.all(importers.map((importer) => boss.offWork(queueOf(importer), { wait: false })))
+      await Promise.all(scheduled.map(({ queue }) => queue.stopWork()))
     },
   }
 }
 
-/** When the next run is due, whichever process has booked it; undefined while none is. */
-export async function nextRun(boss: PgBoss, importer: Importer): Promise<Date | undefined> {
-  const queue = queueOf(importer)
-  if (!(await boss.getQueue(queue))) return undefined
-  const [job] = await boss.findJobs(queue, { queued: true })
-  return job?.startAfter
+/** Returns when the next run is due, whichever process enqueued it; undefined if there is none. */
+export async function nextRun(queues: JobQueues, importer: Importer): Promise<Date | undefined> {
+  return queues.get(queueOf(importer)).nextDue()
 }
 
 function queueOf(importer: Importer): string {
   return `import-${importer.name}`
 }
 
-/** Runs stay on the grid of the first; those that came due during a run are skipped. */
+/** Returns the next time on the grid of the first run. Times that passed during a run are skipped. */
 function nextOnGrid(due: Date, interval: number, now: number): Date {
   const passed = Math.max(0, Math.floor((now - due.getTime()) / 1000 / interval))
   return new Date(due.getTime() + (passed + 1) * interval * 1000)

@@ -3,7 +3,7 @@ import type { Database } from '../../platform/database/database.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import type { AddressGuard } from '../../platform/outbound/address-guard.ts'
 import { createPoster } from '../../platform/outbound/post.ts'
-import type { Health } from '../../platform/queue/slots.ts'
+import type { GroupHealth } from '../../platform/queue/index.ts'
 import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
 import { DeliveryRun, type Timing } from './delivery-run.ts'
 import { bookRuns, endRun, lockWaiting } from './delivery-run-store.ts'
@@ -36,9 +36,9 @@ export async function startDeliveries(deps: {
   // Each has its run, unless the jobs were lost, as with a backup of the other tables only.
   await db.transaction(async (transaction) => bookRuns(transaction, queue, await lockWaiting(transaction)))
 
-  async function make(run: WebhookRunClaim, signal: AbortSignal): Promise<Health> {
+  async function make(run: WebhookRunClaim, signal: AbortSignal): Promise<GroupHealth> {
     const work = new DeliveryRun({ db, log, secrets, poster, timing }, run.webhookId, signal)
-    let health: Health = 'in trouble'
+    let health: GroupHealth = 'failing'
     let pauseSeconds = timing.pauseSeconds.min
     try {
       health = await work.make()

@@ -1,27 +1,73 @@
 import type { Transaction } from '../../platform/database/database.ts'
-import type { Health } from '../../platform/queue/slots.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
+import { type GroupHealth, GroupSlots, type JobClaim, type JobQueues } from '../../platform/queue/index.ts'
 
-/** The right to send what is due at one webhook, which one process has at a time. */
+/** The claim of one process to send what is due at one webhook. No other process has it at the same time. */
 export interface WebhookRunClaim {
   readonly webhookId: number
-  /** The job that it is, and which time it was taken. */
-  readonly claim: { readonly id: string; readonly retryCount: number }
+  readonly claim: JobClaim
 }
 
-/** Runs as durable jobs. */
+/** A queue of webhook runs. A run is a durable job that sends the due deliveries of one webhook. */
 export interface DeliveryQueue {
   /**
-   * Books, in the caller's transaction, that the webhook gets a run after `delaySeconds`. One is booked at
-   * most, whose time this changes; while one is under way, none is.
+   * Enqueues, in the caller's transaction, a run of each webhook in `delaySeconds`. A webhook has one queued run at
+   * most: a queued run gets the new time, and while a run is in progress none is queued.
    */
   book(transaction: Transaction, runs: readonly { webhookId: number; delaySeconds: number }[]): Promise<void>
-  /** Says, in the caller's transaction, that a run is over. False: it took so long that another one took its place. */
+  /** Completes a run in the caller's transaction. Returns false if the claim had expired and the run was retried. */
   settle(transaction: Transaction, run: WebhookRunClaim): Promise<boolean>
-  /** Says that runs were booked, and committed. */
+  /** Starts due runs at once. Call it after a commit that booked runs. */
   wake(): void
   /**
-   * Makes the runs that are due, several at a time, until it is disposed; those under way are then told
-   * by the signal. A run that was not settled comes again, after a while.
+   * Makes due runs, several at a time, until it is disposed; then the signals of the runs in progress are aborted.
+   * A run that was not settled is retried when its claim expires.
    */
-  work(make: (run: WebhookRunClaim, signal: AbortSignal) => Promise<Health>): AsyncDisposable
+  work(make: (run: WebhookRunClaim, signal: AbortSignal) => Promise<GroupHealth>): AsyncDisposable
+}
+
+const QUEUE = 'webhook-runs'
+const POLL_MS = 1_000
+/** A claim expires after this time, which only happens if its process died: a run takes half of it. */
+const CLAIM_SECONDS = 45
+/** An expired claim is not a failure: the run is retried until it is settled. */
+const RETRIES = 1_000_000
+
+/** Opens the queue of webhook runs: one job per webhook, however many of its deliveries wait. */
+export async function openDeliveryQueue(deps: {
+  queues: JobQueues
+  log: Logger
+  pollMs?: number
+}): Promise<DeliveryQueue> {
+  const { queues, log, pollMs = POLL_MS } = deps
+  const queue = await queues.open<{ webhookId: number }>(QUEUE, {
+    policy: 'exclusive',
+    expireInSeconds: CLAIM_SECONDS,
+    retryLimit: RETRIES,
+  })
+  let slots: GroupSlots<{ webhookId: number }> | undefined
+
+  return {
+    async book(transaction, runs) {
+      const jobs = runs.map(({ webhookId, delaySeconds }) => ({
+        key: String(webhookId),
+        data: { webhookId },
+        // Rounded up: a run that starts a moment too early finds nothing due.
+        startAfter: Math.ceil(delaySeconds * 1000) / 1000,
+      }))
+      await queue.enqueueOrReschedule(transaction, jobs)
+    },
+    settle: async (transaction, { claim }) => (await queue.complete(transaction, [claim])) === 1,
+    wake: () => slots?.wake(),
+    work(make) {
+      slots = new GroupSlots({
+        queue,
+        run: ({ id, retryCount, data: { webhookId } }, signal) =>
+          make({ webhookId, claim: { id, retryCount } }, signal),
+        pollMs,
+        log,
+      })
+      return slots
+    },
+  }
 }

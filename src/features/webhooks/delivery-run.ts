@@ -1,7 +1,7 @@
 import type { Database } from '../../platform/database/database.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 import type { Poster } from '../../platform/outbound/post.ts'
-import type { Health } from '../../platform/queue/slots.ts'
+import type { GroupHealth } from '../../platform/queue/index.ts'
 import { type AttemptOutcome, attemptDelivery } from './attempt-delivery.ts'
 import {
   type DueDelivery,
@@ -62,7 +62,7 @@ export class DeliveryRun {
   }
 
   /** Resolves when all that it began is over; rejects where that could not be recorded. */
-  async make(): Promise<Health> {
+  async make(): Promise<GroupHealth> {
     const end = performance.now() + RUN_MS
     const isOver = () =>
       this.#failure !== undefined || this.pauseSeconds > 0 || this.#signal.aborted || performance.now() > end
@@ -72,7 +72,7 @@ export class DeliveryRun {
       await Promise.race(this.#inFlight.values())
     }
     if (this.#failure !== undefined) throw this.#failure
-    return this.#slow || this.pauseSeconds > 0 ? 'in trouble' : 'well'
+    return this.#slow || this.pauseSeconds > 0 ? 'failing' : 'healthy'
   }
 
   async #begin(): Promise<void> {

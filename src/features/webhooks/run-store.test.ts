@@ -4,11 +4,11 @@ import { eventually } from '../../../test/support/eventually.ts'
 import { waitsForALock } from '../../../test/support/locks.ts'
 import { logTo } from '../../../test/support/log.ts'
 import { Frame } from '../../events/frame.ts'
-import { startBoss } from '../../platform/queue/boss.ts'
+import { openJobQueues } from '../../platform/queue/index.ts'
 import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
+import { openDeliveryQueue } from './delivery-queue.ts'
 import { endRun } from './delivery-run-store.ts'
 import { webhookConsumer } from './webhook-consumer.ts'
-import { openDeliveryQueue } from './webhook-run-queue.ts'
 
 const stack = new AsyncDisposableStack()
 const log = logTo([])
@@ -19,13 +19,12 @@ const taken: WebhookRunClaim[] = []
 beforeAll(async () => {
   database = stack.use(await createTestDatabase())
   await database.rows("INSERT INTO webhooks (url, secret) VALUES ('https://receiver.invalid/', '')")
-  const boss = await startBoss({ connectionString: database.url }, log)
-  stack.defer(() => boss.stop({ graceful: false, close: true }))
-  queue = await openDeliveryQueue({ boss, log, pollMs: 10 })
+  const queues = stack.use(await openJobQueues({ connectionString: database.url }, log))
+  queue = await openDeliveryQueue({ queues, log, pollMs: 10 })
   stack.use(
     queue.work(async (run) => {
       taken.push(run)
-      return 'well'
+      return 'healthy'
     }),
   )
 })

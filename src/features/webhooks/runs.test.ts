@@ -73,7 +73,7 @@ test('while the database is away for a moment nothing is lost', async () => {
   )
   await harness.restart()
   await harness.database.rows('UPDATE pgboss.queue SET monitor_on = NULL, monitor_claim_on = NULL')
-  await harness.worker.boss.supervise('webhook-runs')
+  await harness.worker.queues.get('webhook-runs').supervise()
   await isOver(id)
   // What was committed while its answer was cut off was not told to us, but it is sent.
   const kept = (await harness.deliveries(id)).map(({ event_id }) => String(event_id))

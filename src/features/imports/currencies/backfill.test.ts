@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { eventually } from '../../../../test/support/eventually.ts'
 import { logTo } from '../../../../test/support/log.ts'
 import { startUpstream, type Upstream } from '../../../../test/support/upstream.ts'
-import { startBoss } from '../../../platform/queue/boss.ts'
+import { openJobQueues } from '../../../platform/queue/index.ts'
 import { startBackfill } from './backfill.ts'
 import { parseCbrFile } from './cbr-file.ts'
 import { saveRates } from './save-rates.ts'
@@ -57,10 +57,9 @@ const importToday = async () => {
 /** What a process of its own would run. */
 async function serve(own = stack.use(new AsyncDisposableStack())) {
   const log = logTo(lines)
-  const boss = await startBoss({ connectionString: database.url }, log)
-  own.defer(() => boss.stop({ graceful: true, timeout: 2_000, close: true }))
+  const queues = own.use(await openJobQueues({ connectionString: database.url }, log))
   const timing = { pauseMs: 10, retrySeconds: 1, pollSeconds: 0.5 }
-  own.use(await startBackfill({ boss, db: database.db, log, url: upstream.url, days: DAYS, timing }))
+  own.use(await startBackfill({ queues, db: database.db, log, url: upstream.url, days: DAYS, timing }))
   return own
 }
 const points = async () =>

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { PgBoss } from 'pg-boss'
 import { errorText } from '../../../core/errors.ts'
 import type { Database } from '../../../platform/database/database.ts'
 import type { Logger } from '../../../platform/logging/logger.ts'
+import type { JobQueues } from '../../../platform/queue/index.ts'
 import { fetchRates } from './cbr-source.ts'
 import { hasRates, nextMissingDay, saveDay } from './save-rates.ts'
 
@@ -19,14 +19,14 @@ const TIMING = { pauseMs: 1_000, retrySeconds: 5, pollSeconds: 5 }
  * days for which the server was down are filled in too. The queue has one job in all processes.
  */
 export async function startBackfill(deps: {
-  boss: PgBoss
+  queues: JobQueues
   db: Database
   log: Logger
   url: string
   days: number
   timing?: typeof TIMING
 }): Promise<AsyncDisposable> {
-  const { boss, db, log, url, days, timing = TIMING } = deps
+  const { queues, db, log, url, days, timing = TIMING } = deps
   const stopping = new AbortController()
   const { signal } = stopping
 
@@ -47,7 +47,7 @@ export async function startBackfill(deps: {
     }
   }
 
-  await boss.createQueue(QUEUE, {
+  const queue = await queues.open(QUEUE, {
     policy: 'exclusive',
     retryLimit: 8,
     retryDelay: timing.retrySeconds,
@@ -56,7 +56,7 @@ export async function startBackfill(deps: {
     heartbeatSeconds: HEARTBEAT_SECONDS,
     deleteAfterSeconds: 3600,
   })
-  await boss.work(QUEUE, { pollingIntervalSeconds: timing.pollSeconds }, async () => {
+  await queue.work(timing.pollSeconds, async () => {
     try {
       await fill()
     } catch (error) {
@@ -64,12 +64,12 @@ export async function startBackfill(deps: {
       throw error
     }
   })
-  await boss.send(QUEUE, {})
-  await boss.schedule(QUEUE, HOURLY)
+  await queue.send({})
+  await queue.schedule(HOURLY)
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort()
-      await boss.offWork(QUEUE, { wait: false })
+      await queue.stopWork()
     },
   }
 }

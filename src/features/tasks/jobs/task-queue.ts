@@ -1,5 +1,5 @@
-import type { PgBoss } from 'pg-boss'
 import type { Transaction } from '../../../platform/database/database.ts'
+import type { JobClaim, JobQueues } from '../../../platform/queue/index.ts'
 
 const QUEUE = 'tasks'
 /** Without a sign of life for so long, whoever has a ticket has lost it. */
@@ -12,10 +12,7 @@ const EXPIRE_SECONDS = 3600
 const FOREVER_SECONDS = 60 * 365 * 86_400
 
 /** The place of a job in the queue, taken by a worker. */
-export interface Ticket {
-  id: string
-  /** How often it was taken before: who took it then can no longer remove or renew it. */
-  retryCount: number
+export interface Ticket extends JobClaim {
   taskId: number
 }
 
@@ -47,7 +44,7 @@ export interface TaskQueue {
  * tickets back of workers that give no sign of life. It knows nothing of failures: those are counted, and
  * their next attempts booked, in the transaction that tells them.
  */
-export async function openTaskQueue(boss: PgBoss): Promise<TaskQueue> {
+export async function openTaskQueue(queues: JobQueues): Promise<TaskQueue> {
   const options = {
     heartbeatSeconds: LEASE_SECONDS,
     expireInSeconds: EXPIRE_SECONDS,
@@ -59,9 +56,7 @@ export async function openTaskQueue(boss: PgBoss): Promise<TaskQueue> {
     warningQueueSize: 1_000_000_000,
   }
   // A table of its own: what waits here must not slow the other queues down.
-  await boss.createQueue(QUEUE, { ...options, partition: true })
-  await boss.updateQueue(QUEUE, options)
-  const { table } = (await boss.getQueue(QUEUE))!
+  const queue = await queues.open<{ taskId: number }>(QUEUE, options, { ownTable: true, update: true })
   return {
     async add(transaction, tickets) {
       if (tickets.length === 0) return
@@ -70,45 +65,20 @@ export async function openTaskQueue(boss: PgBoss): Promise<TaskQueue> {
         data: { taskId },
         startAfter: delayMs / 1000,
       }))
-      await boss.insert(QUEUE, jobs, { db: inside(transaction) })
+      await queue.enqueue(transaction, jobs)
     },
     async take(transaction, count) {
-      const jobs = await boss.fetch<{ taskId: number }>(QUEUE, {
-        batchSize: count,
-        db: inside(transaction),
-      })
+      const jobs = await queue.fetch({ batchSize: count }, transaction)
       return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, taskId: data.taskId }))
     },
     async remove(transaction, tickets) {
       if (tickets.length === 0) return
-      await boss.deleteJob(QUEUE, attempts(tickets), { db: inside(transaction) })
+      await queue.complete(transaction, tickets)
     },
     async renew(tickets) {
       if (tickets.length === 0) return
-      await boss.touch(QUEUE, attempts(tickets))
+      await queue.touch(tickets)
     },
-    async analyze() {
-      await boss.getDb().executeSql(`ANALYZE (SKIP_LOCKED) pgboss.${table}`)
-    },
-  }
-}
-
-function attempts(tickets: readonly Ticket[]) {
-  return tickets.map(({ id, retryCount }) => ({ id, retryCount }))
-}
-
-/** Statements of pg-boss by their text: it has a few for each queue, and planning them takes as long as running them. */
-const names = new Map<string, string>()
-
-function inside(transaction: Transaction) {
-  return {
-    executeSql(text: string, values: unknown[] = []) {
-      let name = names.get(text)
-      if (!name) {
-        name = `queue-${names.size}`
-        names.set(text, name)
-      }
-      return transaction.query({ name, text, values })
-    },
+    analyze: () => queue.analyze(),
   }
 }

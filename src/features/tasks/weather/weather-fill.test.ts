@@ -5,13 +5,13 @@ import { waitsForALock } from '../../../../test/support/locks.ts'
 import { logTo } from '../../../../test/support/log.ts'
 import { operator } from '../../../core/actor.ts'
 import type { Database, Transaction } from '../../../platform/database/database.ts'
-import { type PgBoss, startBoss } from '../../../platform/queue/boss.ts'
+import { type JobQueues, openJobQueues } from '../../../platform/queue/index.ts'
 import { NotAsked, type Weather, weatherExample } from '../../weather/index.ts'
 import { createTaskService, dueWeather, fillWeather, postponeWeather } from '../index.ts'
 import { openWeatherFill, type WeatherFill } from './weather-fill.ts'
 
 let database: TestDatabase
-let boss: PgBoss
+let queues: JobQueues
 let fill: WeatherFill
 let asked: string[]
 let answer: (city: string) => Promise<Weather | null>
@@ -20,19 +20,19 @@ const log = logTo([])
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  boss = await startBoss({ connectionString: database.url }, log)
+  queues = await openJobQueues({ connectionString: database.url }, log)
   const weather = {
     of: (city: string) => {
       asked.push(city)
       return answer(city)
     },
   }
-  fill = await openWeatherFill({ boss, db: database.db, weather, log, onChange: () => void changes++ })
+  fill = await openWeatherFill({ queues, db: database.db, weather, log, onChange: () => void changes++ })
   await fill.work()
 })
 afterAll(async () => {
   await fill[Symbol.asyncDispose]()
-  await boss.stop({ close: true, graceful: false })
+  await queues[Symbol.asyncDispose]()
   await database[Symbol.asyncDispose]()
 })
 beforeEach(() => {

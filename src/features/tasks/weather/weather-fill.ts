@@ -1,7 +1,7 @@
-import type { PgBoss } from 'pg-boss'
 import { errorText } from '../../../core/errors.ts'
 import type { Database } from '../../../platform/database/database.ts'
 import type { Logger } from '../../../platform/logging/logger.ts'
+import type { JobQueues } from '../../../platform/queue/index.ts'
 import { NotAsked, type WeatherSource } from '../../weather/index.ts'
 import { type DueCity, dueWeather, fillWeather, forgetWeather, postponeWeather } from '../index.ts'
 
@@ -29,14 +29,14 @@ export interface WeatherFill extends AsyncDisposable {
  * one is told of a task.
  */
 export async function openWeatherFill(deps: {
-  boss: PgBoss
+  queues: JobQueues
   db: Database
   weather: WeatherSource
   log: Logger
   /** Is called after each commit that told events. */
   onChange: () => void
 }): Promise<WeatherFill> {
-  const { boss, db, weather, log, onChange } = deps
+  const { queues, db, weather, log, onChange } = deps
   let stopping = false
   let timer: NodeJS.Timeout | undefined
 
@@ -74,7 +74,7 @@ export async function openWeatherFill(deps: {
     return true
   }
 
-  await boss.createQueue(QUEUE, {
+  const queue = await queues.open(QUEUE, {
     policy: 'stately',
     retryLimit: 0,
     expireInSeconds: 3600,
@@ -84,20 +84,20 @@ export async function openWeatherFill(deps: {
   const wake = () => {
     timer ??= setTimeout(() => {
       timer = undefined
-      boss.send(QUEUE, {}).catch((error) => log.debug(`weather is filled in later: ${errorText(error)}`))
+      queue.send({}).catch((error) => log.debug(`weather is filled in later: ${errorText(error)}`))
     }, WAKE_MS).unref()
   }
   return {
     wake,
     async work() {
-      await boss.work(QUEUE, { pollingIntervalSeconds: POLL_SECONDS }, fill)
-      await boss.schedule(QUEUE, EVERY_MINUTE)
+      await queue.work(POLL_SECONDS, fill)
+      await queue.schedule(EVERY_MINUTE)
       wake()
     },
     async [Symbol.asyncDispose]() {
       stopping = true
       clearTimeout(timer)
-      await boss.offWork(QUEUE, { wait: false })
+      await queue.stopWork()
     },
   }
 }

@@ -1,20 +1,17 @@
-import type { PgBoss } from 'pg-boss'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { eventually } from '../../../test/support/eventually.ts'
 import { logTo } from '../../../test/support/log.ts'
-import { startBoss } from '../../platform/queue/boss.ts'
-import type { Health } from '../../platform/queue/slots.ts'
-import type { DeliveryQueue, WebhookRunClaim } from './index.ts'
-import { openDeliveryQueue } from './webhook-run-queue.ts'
+import { type GroupHealth, type JobQueues, openJobQueues } from '../../platform/queue/index.ts'
+import { type DeliveryQueue, openDeliveryQueue, type WebhookRunClaim } from './delivery-queue.ts'
 
 /** A run that is under way until it is ended. */
 interface Taken extends WebhookRunClaim {
-  end(health?: Health): void
+  end(health?: GroupHealth): void
 }
 
 let database: TestDatabase
-let boss: PgBoss
+let queues: JobQueues
 let queue: DeliveryQueue
 let taken: Taken[]
 let stack: AsyncDisposableStack
@@ -22,25 +19,25 @@ const log = logTo([])
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  boss = await startBoss({ connectionString: database.url }, log)
+  queues = await openJobQueues({ connectionString: database.url }, log)
 })
 beforeEach(async () => {
   stack = new AsyncDisposableStack()
   taken = []
-  queue = await openDeliveryQueue({ boss, log, pollMs: 10 })
-  await boss.deleteAllJobs('webhook-runs')
+  queue = await openDeliveryQueue({ queues, log, pollMs: 10 })
+  await database.rows("DELETE FROM pgboss.job WHERE name = 'webhook-runs'")
 })
 afterEach(() => stack.disposeAsync())
 afterAll(async () => {
-  await boss.stop({ graceful: false, close: true })
+  await queues[Symbol.asyncDispose]()
   await database[Symbol.asyncDispose]()
 })
 
 function work(by = queue): void {
   const working = by.work(async (run, signal) => {
-    const { promise, resolve } = Promise.withResolvers<Health>()
-    taken.push({ ...run, end: (health = 'well') => resolve(health) })
-    signal.addEventListener('abort', () => resolve('well'))
+    const { promise, resolve } = Promise.withResolvers<GroupHealth>()
+    taken.push({ ...run, end: (health = 'healthy') => resolve(health) })
+    signal.addEventListener('abort', () => resolve('healthy'))
     return await promise
   })
   stack.defer(async () => {
@@ -95,7 +92,7 @@ test('while a run is under way none of the same webhook is booked; when it is se
 
 test('each due run is taken by one of several processes', async () => {
   work()
-  work(await openDeliveryQueue({ boss, log, pollMs: 10 }))
+  work(await openDeliveryQueue({ queues, log, pollMs: 10 }))
   await database.db.transaction((transaction) =>
     queue.book(
       transaction,
@@ -123,7 +120,7 @@ test('a run that nobody settled comes again after its time, and the first cannot
   )
   const recover = async () => {
     await database.rows('UPDATE pgboss.queue SET monitor_on = NULL, monitor_claim_on = NULL')
-    await boss.supervise('webhook-runs')
+    await queues.get('webhook-runs').supervise()
   }
   await recover()
   expect(await jobs()).toMatchObject([{ state: 'active' }])
@@ -143,11 +140,11 @@ test('webhooks in trouble get a part of the slots, well ones the rest', async ()
   for (let webhookId = 100; webhookId < 140; webhookId++) await book(webhookId)
   await isTaken(20)
   // Those that got a slot are in trouble now, and so are those that come after them.
-  for (const one of taken) one.end('in trouble')
+  for (const one of taken) one.end('failing')
   await isTaken(40)
   for (const one of taken) {
     await settle(one)
-    one.end('in trouble')
+    one.end('failing')
   }
   for (let webhookId = 100; webhookId < 140; webhookId++) await book(webhookId)
   await isTaken(50)
@@ -167,7 +164,7 @@ test('those under way at the end are told, and waited for', async () => {
   const working = queue.work(async (_run, signal) => {
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
     ended = true
-    return 'well'
+    return 'healthy'
   })
   let ended = false
   await book(1)

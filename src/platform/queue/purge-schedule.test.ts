@@ -7,8 +7,8 @@ import { operator } from '../../core/actor.ts'
 import { purgeEvents } from '../../events/outbox.ts'
 import { saveTodos } from '../../features/imports/todos/save-todos.ts'
 import { createTaskService, purgeTrash } from '../../features/tasks/index.ts'
-import { startBoss } from './boss.ts'
-import { startHousekeeping } from './housekeeping.ts'
+import { openJobQueues } from './job-queues.ts'
+import { startPurgeSchedule } from './purge-schedule.ts'
 
 const lines: Record<string, unknown>[] = []
 let database: TestDatabase
@@ -43,12 +43,11 @@ beforeAll(async () => {
     `INSERT INTO events (type, data, at) SELECT 'task_deleted', '{}', now() - interval '6 days' FROM generate_series(1, 10)`,
   )
   const log = logTo(lines)
-  const boss = await startBoss({ connectionString: database.url }, log)
-  stack.defer(() => boss.stop({ graceful: true, timeout: 2_000, close: true }))
-  await boss.createQueue('housekeeping', { policy: 'short' })
-  await boss.send('housekeeping', {})
-  await startHousekeeping({
-    boss,
+  const queues = stack.use(await openJobQueues({ connectionString: database.url }, log))
+  const queue = await queues.open('housekeeping', { policy: 'short' })
+  await queue.send({})
+  await startPurgeSchedule({
+    queues,
     log,
     purges: {
       away: () => Promise.reject(new Error('not reachable')),
