@@ -50,7 +50,7 @@ export async function startRelayRole(parts: Services): Promise<AsyncDisposable> 
   await using stack = new AsyncDisposableStack()
   const feeds: EventConsumer[] = [webhookConsumer({ db, queue: sending.queue })]
   if (bus) {
-    feeds.push(bus.feed(currencyMessage))
+    feeds.push(bus.consumer(currencyMessage))
     stack.use(bus.listen(rateReceiver({ db, log, onChange: changed })))
   }
   stack.use(await startConsumers({ db, log, stream, feeds }))

@@ -33,7 +33,7 @@ import type { Config, ProcessRole } from '../platform/config/config.ts'
 import type { ConnectionOptions } from '../platform/database/database.ts'
 import { bodyValidator } from '../platform/http/validation.ts'
 import type { Logger } from '../platform/logging/logger.ts'
-import type { RabbitMqIntake } from '../platform/messaging/rabbitmq/rabbitmq-intake.ts'
+import type { RabbitMqIntake } from '../platform/messaging/rabbitmq/index.ts'
 import {
   createMetrics,
   type Family,

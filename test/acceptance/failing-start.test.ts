@@ -171,7 +171,7 @@ async function worksWithout(server: Server, reason: RegExp): Promise<void> {
   expect(ready.status).toBe(200)
   for (const name of Object.values(services)) expect(checks[name]).toMatchObject({ status: 'down' })
   const told = (service: string) =>
-    server.logged().filter(({ msg }) => msg.startsWith(`${service} is away: `))
+    server.logged().filter(({ msg }) => new RegExp(`^${service} is (away|unavailable): `).test(msg))
   await eventually(
     () => Object.keys(services).every((service) => told(service).length > 0),
     'all are told of',

@@ -89,7 +89,7 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     }
     await isAllThere(await nats.client())
     await eventually(() => isUp(app), 'it is listened to again')
-    expect(new Set(warnings(app).map((line) => line.split(':')[0]))).toEqual(new Set(['NATS is away']))
+    expect(new Set(warnings(app).map((line) => line.split(':')[0]))).toEqual(new Set(['NATS is unavailable']))
   }, 90_000)
 
   test('it hangs and goes on: nobody waits for it, and all are published, once and in order', async () => {

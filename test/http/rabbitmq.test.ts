@@ -36,7 +36,7 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     expect(task).toMatchObject({ title: 'Untitled task', user_id: null, job: { type: 'noop' } })
     await eventually(async () => (await tasks())[0]!.status === 'done', 'it is done')
     expect(app.logged).toContainEqual(
-      expect.objectContaining({ msg: 'messages taken in', taskIds: [task!.id] }),
+      expect.objectContaining({ msg: 'messages stored', createdIds: [task!.id] }),
     )
   })
 

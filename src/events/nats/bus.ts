@@ -2,34 +2,40 @@ import { DomainError } from '../../core/errors.ts'
 import type { Database } from '../../platform/database/database.ts'
 import { installationId } from '../../platform/database/installation-id.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
-import { openNats } from '../../platform/messaging/nats/nats.ts'
-import type { NatsCounters } from '../../platform/messaging/nats/nats-counters.ts'
-import { type NatsReceiver, startNatsIntake } from '../../platform/messaging/nats/nats-intake.ts'
-import { createStreamFinder } from '../../platform/messaging/nats/streams.ts'
+import {
+  createStreamFinder,
+  type NatsCounters,
+  type NatsReceiver,
+  openNats,
+  startNatsIntake,
+} from '../../platform/messaging/nats/index.ts'
 import type { EventConsumer } from '../event-consumers.ts'
 import type { Frame } from '../frame.ts'
 import { consumerLag } from './consumer-lag.ts'
 import { NATS_CONSUMER, natsConsumer } from './nats-consumer.ts'
 
-/** NATS, as the rest of the server sees it. */
+/** The connection to NATS: publishes events and messages, consumes the messages of other services. */
 export interface Bus extends AsyncDisposable {
-  /** What this process has counted so far. */
+  /** Counters of this process. */
   readonly counters: Readonly<NatsCounters>
-  /** How many event ids are not published yet. */
+  /** Returns the number of event ids that are not published yet. */
   lag(): Promise<number>
-  /** Resolves while it can be used, else rejects with the reason. */
+  /** Resolves if NATS is available, else rejects with the reason. */
   ping(milliseconds: number): Promise<void>
-  /** Publishes a message for other services; throws DomainError `unavailable` while that cannot be done. */
+  /** Publishes a message for other services; throws DomainError `unavailable` if NATS does not accept it. */
   publish(payload: string): Promise<void>
-  /** Publishes every event; `plain` is the message for other services, where an event has one. */
-  feed(plain: (event: Frame) => string | undefined): EventConsumer
-  /** Takes the messages of other services from now on. */
+  /**
+   * Returns the consumer that publishes every event. `plain` builds the message for other services, for events that
+   * have one.
+   */
+  consumer(plain: (event: Frame) => string | undefined): EventConsumer
+  /** Starts to consume the messages of other services. */
   listen<T>(receiver: NatsReceiver<T>): AsyncDisposable
 }
 
 const PUBLISH_MS = 2_000
 
-/** `subject` is where other services and we tell each other of rates. */
+/** `subject`: where we and other services exchange messages. */
 export async function openBus(options: {
   url: string
   subject: string
@@ -48,7 +54,7 @@ export async function openBus(options: {
     lag: () => consumerLag(db, NATS_CONSUMER),
     async ping(milliseconds) {
       await nats.ping(milliseconds)
-      if (intake && !intake.isOpen()) throw new Error('connected, but not listening yet')
+      if (intake && !intake.isOpen()) throw new Error('connected, but not subscribed yet')
     },
     async publish(payload) {
       const link = nats.present()
@@ -61,10 +67,10 @@ export async function openBus(options: {
         }
       } catch (error) {
         streams.forget(link)
-        throw new DomainError('unavailable', 'NATS did not take the message; try again.', { cause: error })
+        throw new DomainError('unavailable', 'NATS did not accept the message. Try again.', { cause: error })
       }
     },
-    feed(plain) {
+    consumer(plain) {
       const source = `urn:uuid:${installation}`
       return natsConsumer({ db, nats, streams, subject, source, plain, counters })
     },

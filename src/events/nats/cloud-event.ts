@@ -1,10 +1,9 @@
-import type { OutgoingMessage } from '../../platform/messaging/nats/ordered-publisher.ts'
-import { EVENTS_SUBJECT } from '../../platform/messaging/nats/streams.ts'
+import { EVENTS_SUBJECT, type OutgoingMessage } from '../../platform/messaging/nats/index.ts'
 import type { Frame } from '../frame.ts'
 
 /**
- * An event as a CloudEvent in binary mode (CloudEvents 1.0, NATS protocol binding, section 3.1): its
- * attributes are headers, the envelope that all readers get is its data.
+ * Returns an event as a CloudEvent in binary mode (CloudEvents 1.0, NATS protocol binding, section 3.1): the
+ * attributes are headers, the data is the envelope that every client of the event stream receives.
  */
 export function cloudEvent({ id, type, text }: Frame, source: string): OutgoingMessage {
   return {
@@ -22,7 +21,7 @@ export function cloudEvent({ id, type, text }: Frame, source: string): OutgoingM
   }
 }
 
-/** An envelope has its time before its data, in which any text can stand. */
+/** Reads the first `at`: in an envelope it stands before the data, which may contain any text. */
 function timeOf(envelope: string): string {
   return /^[^{]*\{[^{]*?"at":"([^"]*)"/.exec(envelope)![1]!
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../../platform/database/database.ts'
 
-/** How many event ids the feed `name` is behind; 0 while there is no such feed. */
+/** Returns how many event ids the consumer `name` is behind; 0 if there is no such consumer. */
 export async function consumerLag(db: Database, name: string): Promise<number> {
   const { rows } = await db.query<{ lag: number }>({
     text: `

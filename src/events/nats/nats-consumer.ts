@@ -1,8 +1,11 @@
 import type { Database } from '../../platform/database/database.ts'
-import type { Nats } from '../../platform/messaging/nats/nats.ts'
-import type { NatsCounters } from '../../platform/messaging/nats/nats-counters.ts'
-import { OrderedPublisher, type OutgoingMessage } from '../../platform/messaging/nats/ordered-publisher.ts'
-import type { StreamFinder } from '../../platform/messaging/nats/streams.ts'
+import {
+  type Nats,
+  type NatsCounters,
+  OrderedPublisher,
+  type OutgoingMessage,
+  type StreamFinder,
+} from '../../platform/messaging/nats/index.ts'
 import type { EventConsumer } from '../event-consumers.ts'
 import type { Frame } from '../frame.ts'
 import { cloudEvent } from './cloud-event.ts'
@@ -10,9 +13,8 @@ import { cloudEvent } from './cloud-event.ts'
 export const NATS_CONSUMER = 'nats'
 
 /**
- * Publishes every event below `taskwire.events`, and what `plain` makes of some of them on `subject`,
- * for readers who expect just that. The position advances when JetStream has stored them; while NATS is
- * away they wait.
+ * Publishes every event below `taskwire.events`, and on `subject` the message that `plain` returns for some of them.
+ * The cursor advances when JetStream has stored the events. While NATS is unavailable they wait.
  */
 export function natsConsumer(deps: {
   db: Database
@@ -34,7 +36,7 @@ export function natsConsumer(deps: {
   }
 
   async function publish(frames: readonly Frame[], signal: AbortSignal): Promise<void> {
-    // A type of a later version on the same database has no text here.
+    // An event of a later release on the same database may have a type that we cannot render.
     const known = frames.filter(({ text }) => text !== '')
     const outgoing = known.map((frame) => cloudEvent(frame, source))
     const plainOutgoing = known.flatMap(plainMessage)
@@ -50,7 +52,7 @@ export function natsConsumer(deps: {
         return
       } catch (error) {
         streams.forget(link)
-        // Of a lost connection the log has been told; the rest is published on the next one.
+        // A lost connection is already logged. The rest is published on the next connection.
         if (!link.lost.aborted) throw error
       }
     }

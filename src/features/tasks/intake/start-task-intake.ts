@@ -1,10 +1,7 @@
 import type { Config } from '../../../platform/config/config.ts'
 import type { Database } from '../../../platform/database/database.ts'
 import type { Logger } from '../../../platform/logging/logger.ts'
-import {
-  type RabbitMqIntake,
-  startRabbitMqIntake,
-} from '../../../platform/messaging/rabbitmq/rabbitmq-intake.ts'
+import { type RabbitMqIntake, startRabbitMqIntake } from '../../../platform/messaging/rabbitmq/index.ts'
 import type { CreateTask } from '../index.ts'
 import type { Executables } from '../jobs/executable-tasks.ts'
 import { readMessage } from './message.ts'
@@ -31,11 +28,11 @@ export async function startTaskIntake(deps: {
     durableQueue: config.RABBITMQ_DURABLE_QUEUE,
     log,
     read: (message) => readMessage(message, check, executables.check),
-    takeIn: async (messages) => {
+    store: async (messages) => {
       const taken = await createTasksFromMessages(db, executables, messages)
       for (const { task } of messages) onTask({ city: task.city, weather: null })
       return taken
     },
-    onTaken,
+    onStored: onTaken,
   })
 }

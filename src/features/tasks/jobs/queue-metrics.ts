@@ -1,5 +1,5 @@
 import type { Database } from '../../../platform/database/database.ts'
-import type { RabbitMqIntake } from '../../../platform/messaging/rabbitmq/rabbitmq-intake.ts'
+import type { RabbitMqIntake } from '../../../platform/messaging/rabbitmq/index.ts'
 import type { Metrics } from '../../../platform/metrics/index.ts'
 import { type QueueStatistics, queueStatistics } from './task-run-store.ts'
 
@@ -37,6 +37,6 @@ export function registerQueueMetrics(
   metrics.reading('taskwire_rabbitmq_messages_total', 'Messages of RabbitMQ.', () => [
     { labels: { outcome: 'created' }, value: counts.created },
     { labels: { outcome: 'duplicate' }, value: counts.duplicates },
-    { labels: { outcome: 'dead' }, value: counts.dead },
+    { labels: { outcome: 'dead' }, value: counts.deadLettered },
   ])
 }

@@ -4,15 +4,15 @@ import type { Socket } from 'node:net'
 
 const CHANNEL = 'net.client.socket'
 
-/** The sockets that are made by what is run here. */
+/** Tracks the sockets that are opened by the work run here. */
 export interface ClientSockets extends Disposable {
   run<T>(work: () => T): T
 }
 
 /**
- * Ends sockets that are not connected within `milliseconds`, and all of them when it is disposed. The NATS
- * client leaves a socket on which its attempt fails to the operating system: where packets vanish that is
- * one more with each attempt, for minutes each, and in any case the last one keeps the process from ending.
+ * Destroys sockets that are not connected within `milliseconds`, and all of them when it is disposed. The NATS
+ * client leaves the socket of a failed attempt to the operating system. If packets are dropped, each attempt adds
+ * a socket that stays open for minutes, and the last one always keeps the process from exiting.
  */
 export function ownSockets(milliseconds: number): ClientSockets {
   const isOurs = new AsyncLocalStorage<true>()
@@ -20,7 +20,7 @@ export function ownSockets(milliseconds: number): ClientSockets {
 
   const onSocket = (message: unknown) => {
     if (!isOurs.getStore()) return
-    // The client takes all listeners off its sockets, so nobody hears of their end.
+    // The client removes all listeners from its sockets, so a 'close' listener would not be called.
     for (const one of sockets) if (one.destroyed) sockets.delete(one)
     const { socket } = message as { socket: Socket }
     sockets.add(socket)

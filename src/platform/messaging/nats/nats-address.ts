@@ -3,18 +3,18 @@ import { StartupError } from '../../../core/errors.ts'
 const DEFAULT_PORT = 4222
 
 export interface NatsAddress {
-  /** Host and port. */
+  /** `host:port`. */
   servers: string
   user?: string
   pass?: string
   token?: string
-  /** Present when the connection has to be encrypted. */
+  /** Present if the connection must be encrypted. */
   tls?: Record<string, never>
 }
 
 /**
- * The parts of a URL such as `nats://host`, `nats://user:password@host:4222`, `nats://token@host` or
- * `tls://host`. The client would not look for credentials in it. Throws StartupError when it is of no use.
+ * Parses a URL such as `nats://host`, `nats://user:password@host:4222`, `nats://token@host` or `tls://host`. The
+ * NATS client itself ignores credentials in a URL. Throws StartupError if the URL is invalid.
  */
 export function natsAddress(url: string): NatsAddress {
   const { protocol, username, password, hostname, port } = new URL(url)

@@ -1,9 +1,9 @@
-/** What of NATS is counted in this process. */
+/** Counters of this process. */
 export interface NatsCounters {
-  /** Events that were published. */
+  /** Published events. */
   published: number
-  /** Messages of other services that were taken. */
+  /** Messages of other services that were processed and were new. */
   consumed: number
-  /** Messages of other services that made no sense. */
+  /** Messages of other services that were invalid and were dropped. */
   malformed: number
 }

@@ -8,13 +8,13 @@ import type { Nats, NatsLink } from './nats.ts'
 import type { NatsCounters } from './nats-counters.ts'
 import type { StreamFinder, Streams } from './streams.ts'
 
-/** How messages of a kind are understood and taken. */
+/** Parses and processes the messages of one subject. */
 export interface NatsReceiver<T> {
-  /** What a message says; null when it is not for us. Throws an Error that says what is wrong with it. */
+  /** Returns the parsed message, or null if it is not meant for us. Throws an Error that says what is invalid. */
   read(payload: Uint8Array): T | null
   /**
-   * Takes it; says whether it was new. `key` is the same whenever the same message comes, undefined where
-   * that is unknown. When it throws, the message comes again, unless its values are what the database refuses.
+   * Processes a message and returns whether it was new. `key` is the same for every delivery of a message;
+   * undefined without JetStream. If it throws, the message is retried, unless the database rejected its values.
    */
   take(message: T, key: string | undefined): Promise<boolean>
 }
@@ -24,9 +24,9 @@ const RETRY_MS = 1_000
 const CONSUMER_NOT_FOUND = 10_014
 
 /**
- * Takes the messages of other services from `subject`. With JetStream a durable consumer, one for all
- * processes called `durable`, gives out one message at a time, so each is taken once and in order, also
- * what came while nobody was here. Without it the processes share the subject as a queue group.
+ * Consumes the messages of other services from `subject`. With JetStream all processes share the durable consumer
+ * `durable`, which delivers one message at a time. Each message is then processed in order, including those that
+ * were published while no process was connected. Without JetStream the processes share the subject as a queue group.
  */
 export function startNatsIntake<T>(deps: {
   nats: Nats
@@ -41,7 +41,7 @@ export function startNatsIntake<T>(deps: {
   const stopping = new AbortController()
   const { signal } = stopping
   let isOpen = false
-  let isWaiting = false
+  let isRetrying = false
 
   async function take(payload: Uint8Array, key?: string): Promise<Outcome> {
     let message: T | null
@@ -49,23 +49,23 @@ export function startNatsIntake<T>(deps: {
       message = receiver.read(payload)
     } catch (error) {
       counters.malformed++
-      log.warn({ subject, key }, `a message from NATS was dropped: ${errorText(error)}`)
+      log.warn({ subject, key }, `NATS message dropped: ${errorText(error)}`)
       return 'dropped'
     }
     try {
       if (message !== null && (await receiver.take(message, key))) counters.consumed++
-      if (isWaiting) log.info('messages from NATS are taken again')
-      isWaiting = false
-      return 'taken'
+      if (isRetrying) log.info('NATS messages are consumed again')
+      isRetrying = false
+      return 'done'
     } catch (error) {
-      // All others wait behind one that waits, and no time makes other values of its values.
+      // A retry would fail again, and would block all messages behind this one.
       if (isBadData(error)) {
         counters.malformed++
-        log.error({ subject, key, err: error }, 'a message from NATS could not be taken, and was dropped')
+        log.error({ subject, key, err: error }, 'NATS message could not be stored and was dropped')
         return 'dropped'
       }
-      if (!isWaiting) log.warn(`messages from NATS wait: ${errorText(error)}`)
-      isWaiting = true
+      if (!isRetrying) log.warn(`NATS messages are being retried: ${errorText(error)}`)
+      isRetrying = true
       return 'failed'
     }
   }
@@ -80,7 +80,7 @@ export function startNatsIntake<T>(deps: {
     if (either.aborted) stop()
     isOpen = true
     for await (const message of messages) {
-      // Another process gets it at once then, and not only when its time is over.
+      // Another process can then receive it at once instead of after the acknowledgement timeout.
       if (either.aborted) message.nak()
       else settle(message, await take(message.data, `${intake.name} ${intake.created} ${message.seq}`))
     }
@@ -113,7 +113,7 @@ export function startNatsIntake<T>(deps: {
         }
       } catch (error) {
         if (signal.aborted) return
-        log.debug(`NATS is listened to again: ${errorText(error)}`)
+        log.debug(`subscribing to NATS again: ${errorText(error)}`)
         await pause()
       }
     }
@@ -133,10 +133,10 @@ export function startNatsIntake<T>(deps: {
   }
 }
 
-type Outcome = 'taken' | 'dropped' | 'failed'
+type Outcome = 'done' | 'dropped' | 'failed'
 
 function settle(message: JsMsg, outcome: Outcome): void {
-  if (outcome === 'taken') message.ack()
+  if (outcome === 'done') message.ack()
   else if (outcome === 'dropped') message.term()
   else message.nak(RETRY_MS)
 }
@@ -157,7 +157,7 @@ async function ensureConsumer(
       filter_subject: subject,
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.New,
-      // One at a time in all processes: two messages about one currency are taken in their order.
+      // One at a time in all processes keeps messages in order.
       max_ack_pending: 1,
       ack_wait: ACK_WAIT_MS * 1_000_000,
     })

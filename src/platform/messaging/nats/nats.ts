@@ -5,52 +5,52 @@ import type { Logger } from '../../logging/logger.ts'
 import { ownSockets } from './client-sockets.ts'
 import { natsAddress } from './nats-address.ts'
 
-/** A connection while it stands. */
+/** An open connection. */
 export interface NatsLink {
   readonly connection: NatsConnection
-  /** What to send with a message. */
+  /** Builds the headers of a message. */
   headers(values: Record<string, string>): MsgHdrs
-  /** Aborted when it is lost; what was asked on it will not be answered. */
+  /** Aborted when the connection is lost; pending requests on it get no response. */
   readonly lost: AbortSignal
 }
 
 export interface Nats extends AsyncDisposable {
-  /** The connection, as soon as there is one; rejects when the signal is aborted first. */
+  /** Resolves to the connection once there is one; rejects if the signal is aborted first. */
   link(signal: AbortSignal): Promise<NatsLink>
-  /** The connection; throws DomainError `unavailable` while there is none. */
+  /** Returns the connection; throws DomainError `unavailable` if there is none. */
   present(): NatsLink
-  /** Resolves when NATS answers within `milliseconds`, else rejects. */
+  /** Resolves if NATS responds within `milliseconds`, else rejects. */
   ping(milliseconds: number): Promise<void>
 }
 
 const CONNECT_MS = 3_000
 /** How long a start waits for the first connection. */
 const PATIENCE_MS = 1_000
-/** A connection without an answer to two of these is renewed. */
+/** The client reconnects after two pings without a response. */
 const PING_EVERY_MS = 5_000
 const RECONNECT_MS = 250
 
 /**
- * Connects to `url` in the background and for ever, with the client's own reconnecting. Resolves when the
- * first attempt has come to an end, whichever, or after 1 s; one WARN tells that NATS went away, one INFO
- * that it is back.
+ * Connects to `url` in the background and keeps reconnecting indefinitely. Resolves when the first attempt has
+ * succeeded or failed, or after 1 s. It logs one WARN when NATS becomes unavailable and one INFO when it is
+ * available again.
  */
 export async function openNats(url: string, log: Logger): Promise<Nats> {
-  // Memory that a server without NATS does not pay.
+  // Imported here so that a server without NATS does not spend the memory.
   const { connect, headers } = await import('@nats-io/transport-node')
   const headersOf = (values: Record<string, string>) => {
     const made = headers()
     for (const [name, value] of Object.entries(values)) made.set(name, value)
     return made
   }
-  let isAway = false
+  let isDown = false
   let isClosing = false
-  let told = ''
+  let lastComplaint = ''
   let link: (NatsLink & { lose: AbortController }) | undefined
   let connection: NatsConnection | undefined
   let linked = Promise.withResolvers<void>()
   const attempted = Promise.withResolvers<void>()
-  // The client is the first to give up.
+  // Longer than the timeout of the client, which should fail first.
   const sockets = ownSockets(CONNECT_MS + 1_000)
 
   const options = {
@@ -59,45 +59,45 @@ export async function openNats(url: string, log: Logger): Promise<Nats> {
     timeout: CONNECT_MS,
     pingInterval: PING_EVERY_MS,
     maxReconnectAttempts: -1,
-    // A password that is refused today may be put right tomorrow.
+    // A rejected password may be corrected on the server.
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
     reconnectDelayHandler: () => {
-      // There is no other way to end the first connecting.
+      // The client has no other way to cancel its first connection attempts.
       if (isClosing) throw new Error('closed')
       return RECONNECT_MS * (1 + Math.random())
     },
   }
 
-  function away(reason: unknown): void {
+  function onDown(reason: unknown): void {
     link?.lose.abort(new DomainError('unavailable', 'The connection to NATS was lost.'))
     link = undefined
-    if (!isAway && !isClosing) log.warn(`NATS is away: ${errorText(reason)}`)
-    isAway = true
+    if (!isDown && !isClosing) log.warn(`NATS is unavailable: ${errorText(reason)}`)
+    isDown = true
     attempted.resolve()
   }
 
-  function here(connection: NatsConnection): void {
+  function onUp(connection: NatsConnection): void {
     const lose = new AbortController()
     link = { connection, headers: headersOf, lost: lose.signal, lose }
-    if (isAway) log.info('NATS is back')
-    isAway = false
+    if (isDown) log.info('NATS is available again')
+    isDown = false
     attempted.resolve()
     linked.resolve()
     linked = Promise.withResolvers()
   }
 
-  /** What the server complains of, such as a missing permission; it does so again and again. */
-  function tell(complaint: string): void {
-    if (complaint !== told) log.warn(`NATS: ${complaint}`)
-    told = complaint
+  /** Logs an error of the server, such as a missing permission, once although the server repeats it. */
+  function warnOnce(complaint: string): void {
+    if (complaint !== lastComplaint) log.warn(`NATS: ${complaint}`)
+    lastComplaint = complaint
   }
 
   async function firstConnection(): Promise<NatsConnection> {
     try {
       return await connect(options)
     } catch (error) {
-      away(error)
+      onDown(error)
       return await connect({ ...options, waitOnFirstConnect: true })
     }
   }
@@ -105,15 +105,15 @@ export async function openNats(url: string, log: Logger): Promise<Nats> {
   async function follow(): Promise<void> {
     connection = await firstConnection()
     if (isClosing) return await connection.close()
-    here(connection)
+    onUp(connection)
     for await (const status of connection.status()) {
-      if (status.type === 'disconnect') away('disconnected')
-      else if (status.type === 'reconnect') here(connection)
-      else if (status.type === 'error') tell(errorText(status.error))
+      if (status.type === 'disconnect') onDown('disconnected')
+      else if (status.type === 'reconnect') onUp(connection)
+      else if (status.type === 'error') warnOnce(errorText(status.error))
     }
   }
 
-  sockets.run(follow).catch((error) => away(error))
+  sockets.run(follow).catch((error) => onDown(error))
   const patience = setTimeout(attempted.resolve, PATIENCE_MS)
   await attempted.promise
   clearTimeout(patience)

@@ -2,7 +2,7 @@ import type { JetStreamClient, PubAck } from '@nats-io/jetstream'
 import { unlessAborted } from '../../../core/abort.ts'
 import type { NatsLink } from './nats.ts'
 
-/** A message that tells of the event `id`. */
+/** A message that is published for the event `id`. */
 export interface OutgoingMessage {
   id: number
   subject: string
@@ -10,50 +10,53 @@ export interface OutgoingMessage {
   headers: Record<string, string>
 }
 
-/** The stream that keeps the messages. */
+/** The stream that stores the messages. */
 export interface Target {
   client: JetStreamClient
-  /** What the ids of our messages begin with there. */
+  /** Prefix of the ids of our messages in that stream. */
   idPrefix: string
 }
 
 const ACK_MS = 5_000
 
 /**
- * Publishes the messages of one stream, which come in the order of their ids: each is stored once, and
- * none before one with a smaller id. What was stored is remembered, so that after a failure only the rest
- * is published again; what was stored without our knowing is known to the stream by its id.
+ * Publishes messages to one stream in the order of their ids: each is stored once, and none before one with a
+ * smaller id. It remembers the last stored id, so that only the rest is published again after a failure. If a
+ * message was stored but its acknowledgement was lost, the stream recognizes the duplicate by its message id.
  */
 export class OrderedPublisher {
   #stored = 0
 
-  /** Resolves when all are stored; without a stream, when the server has taken all. */
+  /** Resolves when all messages are stored or, without a stream, when the server has received them. */
   async publish(link: NatsLink, target: Target | undefined, messages: OutgoingMessage[]): Promise<void> {
     const fresh = messages.filter(({ id }) => id > this.#stored)
     if (fresh.length === 0) return
     if (target) await this.#store(link, target, fresh)
-    else await this.#tell(link, fresh)
+    else await this.#publishUnstored(link, fresh)
   }
 
   /**
-   * All at once. Each names the one that must be the last in the stream (Nats-Expected-Last-Msg-Id), so
-   * that none is stored when the one before it was not. Should somebody else publish to the same stream
-   * in between, some are refused for it: from there on they go one by one.
+   * Sends all messages at once. Each names its predecessor as the expected last message of the stream
+   * (Nats-Expected-Last-Msg-Id), so that none is stored if its predecessor was not. If another client publishes to
+   * the same stream in between, the server rejects some messages. From there on they are sent one by one.
    */
   async #store(link: NatsLink, target: Target, messages: OutgoingMessage[]): Promise<void> {
     const sent = messages.map((message, i) => send(link, target, message, messages[i - 1]))
     const outcomes = await unlessAborted(Promise.allSettled(sent), link.lost)
-    const refused = outcomes.findIndex(({ status }) => status === 'rejected')
-    const stored = messages[(refused === -1 ? messages.length : refused) - 1]
+    const firstRejected = outcomes.findIndex(({ status }) => status === 'rejected')
+    const stored = messages[(firstRejected === -1 ? messages.length : firstRejected) - 1]
     if (stored) this.#stored = stored.id
-    if (refused === -1) return
-    for (const message of messages.slice(refused)) {
+    if (firstRejected === -1) return
+    for (const message of messages.slice(firstRejected)) {
       await unlessAborted(send(link, target, message), link.lost)
       this.#stored = message.id
     }
   }
 
-  async #tell({ connection, headers, lost }: NatsLink, messages: OutgoingMessage[]): Promise<void> {
+  async #publishUnstored(
+    { connection, headers, lost }: NatsLink,
+    messages: OutgoingMessage[],
+  ): Promise<void> {
     for (const message of messages)
       connection.publish(message.subject, message.payload, { headers: headers(message.headers) })
     await unlessAborted(connection.flush(), lost)
@@ -65,12 +68,12 @@ function send(
   { headers }: NatsLink,
   { client, idPrefix }: Target,
   message: OutgoingMessage,
-  before?: OutgoingMessage,
+  predecessor?: OutgoingMessage,
 ): Promise<PubAck> {
   return client.publish(message.subject, message.payload, {
     msgID: idPrefix + message.id,
     headers: headers(message.headers),
     timeout: ACK_MS,
-    ...(before && { expect: { lastMsgID: idPrefix + before.id } }),
+    ...(predecessor && { expect: { lastMsgID: idPrefix + predecessor.id } }),
   })
 }

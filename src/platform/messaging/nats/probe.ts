@@ -5,8 +5,8 @@ import { natsAddress } from './nats-address.ts'
 const CONNECT_MS = 4_000
 
 /**
- * Resolves when the NATS at `url` lets us in and answers, to whether it has JetStream; else rejects with the
- * reason. It tries once.
+ * Connects once to the NATS server at `url` and returns whether it has JetStream. Rejects with the reason if it
+ * cannot be reached, rejects the credentials or does not respond.
  */
 export async function probeNats(url: string, signal: AbortSignal): Promise<{ jetstream: boolean }> {
   const { connect } = await import('@nats-io/transport-node')

@@ -2,34 +2,34 @@ import type { JetStreamClient, JetStreamManager, StreamInfo } from '@nats-io/jet
 import type { Logger } from '../../logging/logger.ts'
 import type { NatsLink } from './nats.ts'
 
-/** What JetStream keeps for us. */
+/** The JetStream streams that we use. */
 export interface Streams {
   client: JetStreamClient
   manager: JetStreamManager
-  /** The stream that keeps every event. */
+  /** The stream that stores every event. */
   events: StreamIdentity
-  /** The stream that keeps what is published for other services, and what they publish for us. */
+  /** The stream that stores the messages that we and other services exchange. */
   intake: StreamIdentity
 }
 
 export interface StreamIdentity {
   name: string
-  /** A stream that was made anew counts its messages from 1 again. */
+  /** Creation time. A recreated stream numbers its messages from 1 again. */
   created: string
   /**
-   * What our message ids in it begin with: nothing where we have made the stream, else our name, since the
-   * events of another database have the same ids as ours.
+   * Prefix of our message ids in it. It is empty if we created the stream. Otherwise it is the id of our
+   * installation, because the events of another installation have the same ids as ours.
    */
   idPrefix: string
 }
 
-/** Every event is published below it, by its type. */
+/** Prefix of the subjects of events; the event type follows. */
 export const EVENTS_SUBJECT = 'taskwire.events'
 
 const NANOSECONDS = 1_000_000
 const DAY_MS = 86_400_000
 const MAX_AGE = 7 * DAY_MS * NANOSECONDS
-/** An event that comes again within this is known by its id. */
+/** The stream drops a message whose id it has stored within this window. */
 const DUPLICATE_WINDOW = 10 * 60_000 * NANOSECONDS
 const EVENTS_STREAM = {
   name: 'TASKWIRE_EVENTS',
@@ -42,18 +42,18 @@ const EVENTS_STREAM = {
 const STREAM_NOT_FOUND = 10_059
 const NOT_ENABLED_FOR_ACCOUNT = 10_039
 
-/** Looks for our streams once a connection, and makes those that are missing. */
+/** Finds our streams once per connection and creates the missing ones. */
 export interface StreamFinder {
-  /** Undefined where the server has no JetStream. */
+  /** Resolves to undefined if the server has no JetStream. */
   of(link: NatsLink): Promise<Streams | undefined>
-  /** Makes it look again: a stream may have been removed meanwhile. */
+  /** Discards the result for a connection, because a stream may have been deleted. */
   forget(link: NatsLink): void
 }
 
 export function createStreamFinder(subject: string, installation: string, log: Logger): StreamFinder {
   const description = `made by Taskwire ${installation}`
   const known = new WeakMap<NatsLink, Promise<Streams | undefined>>()
-  let isTold = false
+  let hasWarned = false
 
   async function look(link: NatsLink): Promise<Streams | undefined> {
     const { jetstreamManager } = await import('@nats-io/jetstream')
@@ -62,19 +62,21 @@ export function createStreamFinder(subject: string, installation: string, log: L
       const { streams } = manager
       const known = await found(() => streams.info(EVENTS_STREAM.name))
       const events = known ?? (await streams.add({ ...EVENTS_STREAM, description }))
-      // Whichever stream keeps the subject, such as one that the operator made.
+      // A stream of any name may store the subject, for example one that the operator created.
       const name = await found(() => streams.find(subject))
       const intake = await (name
         ? streams.info(name)
         : streams.add({ ...intakeStream(subject), description }))
-      isTold = false
+      hasWarned = false
       return { client: manager.jetstream(), manager, events: identity(events), intake: identity(intake) }
     } catch (error) {
-      // A server that has it but does not answer yet is asked again.
+      // A server that has JetStream but does not respond yet is retried.
       if (link.connection.info?.jetstream ? codeOf(error) !== NOT_ENABLED_FOR_ACCOUNT : !isAbsent(error))
         throw error
-      if (!isTold) log.warn('NATS has no JetStream: what is published while a reader is away is lost to it')
-      isTold = true
+      if (!hasWarned) {
+        log.warn('NATS has no JetStream: a subscriber loses what is published while it is disconnected')
+      }
+      hasWarned = true
       return undefined
     }
   }
@@ -108,7 +110,7 @@ function intakeStream(subject: string) {
   }
 }
 
-/** What is asked for; undefined when there is no such stream. */
+/** Returns the result of `ask`, or undefined if the stream does not exist. */
 async function found<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask()

@@ -6,14 +6,14 @@ export function deadLetterQueue(queue: string): string {
   return `${queue}.dead`
 }
 
-/** Makes sure that the queue of dead letters is there: a message to one that is not vanishes, and is confirmed. */
-export async function checkDead(channel: ConfirmChannel, queue: string): Promise<void> {
-  // Where it is gone the channel closes, and with the next connection it is made again.
+/** Checks that the dead-letter queue exists: RabbitMQ confirms a message to a missing queue and discards it. */
+export async function checkDeadLetterQueue(channel: ConfirmChannel, queue: string): Promise<void> {
+  // If the queue is missing, RabbitMQ closes the channel, and the next connection declares the queue again.
   await channel.checkQueue(deadLetterQueue(queue))
 }
 
-/** Puts a copy of a message into the queue of dead letters; resolves when RabbitMQ has it for good. */
-export async function publishDead(
+/** Publishes a copy of a message to the dead-letter queue; resolves when RabbitMQ has confirmed it. */
+export async function publishDeadLetter(
   channel: ConfirmChannel,
   queue: string,
   { content, properties }: ConsumeMessage,
@@ -37,7 +37,7 @@ export async function publishDead(
   try {
     await send({ ...properties.headers, ...own })
   } catch (error) {
-    // Its own headers may be more than fits beside ours.
+    // The headers of the message and ours together may be too large for one frame.
     if (!(error instanceof RangeError)) throw error
     await send(own)
   }

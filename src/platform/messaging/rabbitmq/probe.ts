@@ -3,7 +3,10 @@ import { RabbitMqConnection } from './rabbitmq-connection.ts'
 
 const CONNECT_MS = 4_000
 
-/** Resolves when the RabbitMQ at `url` lets us in and answers, else rejects with the reason. It tries once. */
+/**
+ * Connects once to the RabbitMQ server at `url`. Rejects with the reason if it cannot be reached, rejects the
+ * credentials or does not respond.
+ */
 export async function probeRabbitMq(url: string, signal: AbortSignal): Promise<void> {
   const { connect } = await import('amqplib')
   const model = await connect(url, {

@@ -2,51 +2,51 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ConfirmChannel, ConsumeMessage } from 'amqplib'
 import { errorText, isUnavailable } from '../../../core/errors.ts'
 import type { Logger } from '../../logging/logger.ts'
-import { checkDead, publishDead } from './dead-letters.ts'
+import { checkDeadLetterQueue, publishDeadLetter } from './dead-letters.ts'
 
-/** So many are written together, while as many more may be on their way. */
+/** Number of messages that are stored together. As many more may be prefetched. */
 const BATCH = 200
 const PREFETCH = 2 * BATCH
 const RETRY_MS = { min: 100, max: 5_000 }
 
-/** What the intake has done since it started. */
+/** Numbers of messages since the start. */
 export interface IntakeCounts {
   received: number
-  /** Tasks that were made. */
+  /** Messages that were new and were stored. */
   created: number
-  /** Messages that had been taken before. */
+  /** Messages that had been stored before. */
   duplicates: number
-  /** Messages that went to a queue of dead letters. */
-  dead: number
+  /** Messages that were moved to a dead-letter queue. */
+  deadLettered: number
 }
 
 export interface ConsumerDependencies<Message> {
   log: Logger
   counts: IntakeCounts
-  /** Throws an Error whose text says why a message cannot be a task. */
+  /** Parses a message. Throws an Error that says why it is invalid. */
   read(message: { content: Buffer; messageId: unknown }): Message
-  /** Makes tasks of messages, all or none; resolves to their ids, fewer if some had come before. */
-  takeIn(messages: readonly Message[]): Promise<number[]>
-  /** Is called after each commit. */
-  onTaken: () => void
+  /** Stores all messages or none; returns the ids of the rows, one for each message that was new. */
+  store(messages: readonly Message[]): Promise<number[]>
+  /** Called after each `store`. */
+  onStored: () => void
 }
 
-interface Taken<Message> {
+interface Valid<Message> {
   delivery: ConsumeMessage
   message: Message
 }
 
-interface Dead {
+interface Rejected {
   delivery: ConsumeMessage
   reason: string
 }
 
 /**
- * Takes messages of one queue, on one channel, in batches: what waits is written in one transaction and
- * acknowledged after its commit. Those that cannot be tasks go to the queue of dead letters by themselves.
- * While the database is away nothing is acknowledged, and so, past what was sent ahead, nothing comes.
+ * Consumes one queue on one channel in batches: the waiting messages are stored in one transaction and acknowledged
+ * after its commit. Invalid messages are moved to the dead-letter queue. While the database is unavailable nothing
+ * is acknowledged, so RabbitMQ delivers no more than the prefetch limit.
  *
- * When the channel closes, RabbitMQ delivers again what was not acknowledged, so all of it is forgotten here.
+ * When the channel closes, RabbitMQ redelivers the unacknowledged messages, so all of them are dropped here.
  */
 export class QueueConsumer<Message> {
   readonly #deps: ConsumerDependencies<Message>
@@ -54,7 +54,7 @@ export class QueueConsumer<Message> {
   readonly #queue: string
   #waiting: ConsumeMessage[] = []
   #working: Promise<void> | undefined
-  readonly #burials = new Set<Promise<void>>()
+  readonly #deadLettering = new Set<Promise<void>>()
   #tag: string | undefined
   #closed = false
 
@@ -68,7 +68,7 @@ export class QueueConsumer<Message> {
     })
   }
 
-  /** `onCancelled` hears that the queue was deleted, or moved. */
+  /** `onCancelled` is called when the queue was deleted or moved. */
   async start(onCancelled: () => void): Promise<void> {
     await this.#channel.prefetch(PREFETCH)
     const { consumerTag } = await this.#channel.consume(this.#queue, (delivery) => {
@@ -82,113 +82,115 @@ export class QueueConsumer<Message> {
     this.#tag = consumerTag
   }
 
-  /** Takes no more messages, lets the batch at hand be acknowledged, and closes the channel. */
+  /** Stops consuming, lets the current batch be stored and acknowledged, and closes the channel. */
   async stop(): Promise<void> {
     if (this.#tag && !this.#closed) await this.#channel.cancel(this.#tag).catch(() => {})
     this.#waiting = []
-    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const { promise: timeout, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(() => {
       this.#closed = true
       resolve()
     }, RETRY_MS.max)
-    // The acknowledgements are on their way until the channel is closed behind them.
+    // Closing the channel flushes the acknowledgements that were sent before.
     const closed = this.#ended().then(() => this.#channel.close())
-    await Promise.race([closed.catch(() => {}), late])
+    await Promise.race([closed.catch(() => {}), timeout])
     clearTimeout(timer)
   }
 
   async #ended(): Promise<void> {
     await this.#working
-    await Promise.all(this.#burials)
+    await Promise.all(this.#deadLettering)
   }
 
   async #work(): Promise<void> {
-    // What has arrived in the same read of the socket is there after this.
+    // Collects all messages that arrived in the same read of the socket.
     await new Promise((resolve) => setImmediate(resolve))
-    while (this.#waiting.length > 0) await this.#take(this.#waiting.splice(0, BATCH))
+    while (this.#waiting.length > 0) await this.#process(this.#waiting.splice(0, BATCH))
   }
 
-  async #take(deliveries: ConsumeMessage[]): Promise<void> {
-    const good: Taken<Message>[] = []
-    const bad: Dead[] = []
+  async #process(deliveries: ConsumeMessage[]): Promise<void> {
+    const valid: Valid<Message>[] = []
+    const rejected: Rejected[] = []
     for (const delivery of deliveries) {
       const { content, properties } = delivery
       try {
         const message = this.#deps.read({ content, messageId: properties.messageId })
-        good.push({ delivery, message })
+        valid.push({ delivery, message })
       } catch (error) {
-        bad.push({ delivery, reason: errorText(error) })
+        rejected.push({ delivery, reason: errorText(error) })
       }
     }
-    // Nobody waits for it: the good ones flow on.
-    if (bad.length > 0) this.#bury(bad)
-    await this.#write(good)
+    // Not awaited, so that invalid messages do not delay the valid ones.
+    if (rejected.length > 0) this.#deadLetter(rejected)
+    await this.#store(valid)
   }
 
-  async #write(taken: Taken<Message>[]): Promise<void> {
-    const { counts, takeIn, onTaken, log } = this.#deps
+  async #store(messages: Valid<Message>[]): Promise<void> {
+    const { counts, store, onStored, log } = this.#deps
     let wait = RETRY_MS.min
-    while (taken.length > 0 && !this.#closed) {
+    while (messages.length > 0 && !this.#closed) {
       try {
-        const taskIds = await takeIn(taken.map(({ message }) => message))
-        const created = taskIds.length
+        const createdIds = await store(messages.map(({ message }) => message))
+        const created = createdIds.length
         counts.created += created
-        counts.duplicates += taken.length - created
-        onTaken()
-        for (const { delivery } of taken) this.#acknowledge(delivery)
-        log.info({ queue: this.#queue, created, messages: taken.length, taskIds }, 'messages taken in')
+        counts.duplicates += messages.length - created
+        onStored()
+        for (const { delivery } of messages) this.#acknowledge(delivery)
+        log.info({ queue: this.#queue, created, messages: messages.length, createdIds }, 'messages stored')
         return
       } catch (error) {
         if (isUnavailable(error)) {
           if (wait === RETRY_MS.min) log.warn(`messages wait for the database: ${errorText(error)}`)
           await delay(wait)
           wait = Math.min(wait * 2, RETRY_MS.max)
-        } else if (taken.length > 1) {
-          // One of them cannot be written; the others must not share its fate.
-          for (const one of taken) await this.#write([one])
+        } else if (messages.length > 1) {
+          // One of the messages cannot be stored. Stored one by one, the others succeed.
+          for (const one of messages) await this.#store([one])
           return
         } else {
-          log.error({ err: error, queue: this.#queue }, 'a message could not be written')
-          this.#bury([{ delivery: taken[0]!.delivery, reason: `could not be written: ${errorText(error)}` }])
+          log.error({ err: error, queue: this.#queue }, 'message could not be stored')
+          this.#deadLetter([
+            { delivery: messages[0]!.delivery, reason: `could not be stored: ${errorText(error)}` },
+          ])
           return
         }
       }
     }
   }
 
-  #bury(dead: readonly Dead[]): void {
-    const burial = this.#buried(dead).finally(() => this.#burials.delete(burial))
-    this.#burials.add(burial)
+  #deadLetter(rejected: readonly Rejected[]): void {
+    const work = this.#publishDeadLetters(rejected).finally(() => this.#deadLettering.delete(work))
+    this.#deadLettering.add(work)
   }
 
-  /** Hands them to the queue of dead letters, and acknowledges each when that has it for sure. */
-  async #buried(dead: readonly Dead[]): Promise<void> {
+  /** Publishes messages to the dead-letter queue and acknowledges each once RabbitMQ has confirmed the copy. */
+  async #publishDeadLetters(rejected: readonly Rejected[]): Promise<void> {
     const { counts, log } = this.#deps
     try {
-      await checkDead(this.#channel, this.#queue)
+      await checkDeadLetterQueue(this.#channel, this.#queue)
     } catch {
-      return // The channel is closed with it, and they come again.
+      return // RabbitMQ has closed the channel and redelivers the messages.
     }
-    const one = async ({ delivery, reason }: Dead): Promise<void> => {
+    const one = async ({ delivery, reason }: Rejected): Promise<void> => {
       let wait = RETRY_MS.min
       while (!this.#closed) {
         try {
-          await publishDead(this.#channel, this.#queue, delivery, reason)
-          counts.dead++
+          await publishDeadLetter(this.#channel, this.#queue, delivery, reason)
+          counts.deadLettered++
           this.#acknowledge(delivery)
           log.info(
             { queue: this.#queue, messageId: delivery.properties.messageId, reason },
-            'message is dead',
+            'message dead-lettered',
           )
           return
         } catch (error) {
-          log.debug(`a dead letter was not taken: ${errorText(error)}`)
+          log.debug(`dead letter not confirmed, retrying: ${errorText(error)}`)
           await delay(wait)
           wait = Math.min(wait * 2, RETRY_MS.max)
         }
       }
     }
-    await Promise.all(dead.map(one))
+    await Promise.all(rejected.map(one))
   }
 
   #acknowledge(delivery: ConsumeMessage): void {
@@ -196,7 +198,7 @@ export class QueueConsumer<Message> {
     try {
       this.#channel.ack(delivery)
     } catch {
-      // The channel is closing; what has been taken in is known by its id when it comes again.
+      // The channel is closing. A redelivered message that has an id is recognized as a duplicate.
     }
   }
 }

@@ -2,15 +2,15 @@ import type { ChannelModel, Options } from 'amqplib'
 import { errorText } from '../../../core/errors.ts'
 import type { Logger } from '../../logging/logger.ts'
 
-/** Declared by nothing but its name, as many a producer's first program does it; lost when RabbitMQ restarts. */
+/** The default options, with which simple producers declare a queue. Its messages are lost when RabbitMQ restarts. */
 export const TRANSIENT: Options.AssertQueue = { durable: false, exclusive: false, autoDelete: false }
 
-/** On the disks of a majority of nodes before it is confirmed. */
+/** A quorum queue: a message is on the disks of a majority of nodes before it is confirmed. */
 export const DURABLE: Options.AssertQueue = { durable: true, arguments: { 'x-queue-type': 'quorum' } }
 
 /**
- * Declares a queue, on a channel of its own since a refusal closes it. One that is there already, but was
- * declared otherwise, is used as it is: its producers would be refused if it were not.
+ * Declares a queue, on a separate channel because a rejected declaration closes the channel. A queue that exists
+ * with other options is used as it is, since its producers depend on these options.
  */
 export async function declare(
   model: ChannelModel,
@@ -22,7 +22,7 @@ export async function declare(
   if (!refused) return
   const absent = await attempt(model, (channel) => channel.checkQueue(queue))
   if (absent) throw refused
-  log.info(`the queue ${queue} was declared otherwise, and is used as it is: ${errorText(refused)}`)
+  log.info(`queue ${queue} exists with other options and is used as it is: ${errorText(refused)}`)
 }
 
 async function attempt(
@@ -30,7 +30,7 @@ async function attempt(
   run: (channel: Awaited<ReturnType<ChannelModel['createChannel']>>) => Promise<unknown>,
 ): Promise<Error | undefined> {
   const channel = await model.createChannel()
-  channel.on('error', () => {}) // The call on it fails, too.
+  channel.on('error', () => {}) // The call on the channel rejects with the same error.
   try {
     await run(channel)
     await channel.close()

@@ -2,10 +2,10 @@ import type { Socket } from 'node:net'
 import type { ChannelModel } from 'amqplib'
 
 /**
- * What the library does not see to of a connection. Its `close`, of a connection or a channel, waits for the
- * other side's answer, and where the connection is lost meanwhile for ever; its recovery waits with it, and
- * never tries again. So what is done on a connection is raced with its loss, and one that is of no use is
- * severed before the library gets to close it.
+ * Works around amqplib. Its `close`, of a connection or a channel, waits for the response of the server. If the
+ * connection is lost meanwhile, it waits forever, and so does its recovery, which then never reconnects. Therefore
+ * work on a connection is raced with the loss of the connection, and an unusable connection is severed before
+ * amqplib closes it.
  */
 export class RabbitMqConnection {
   readonly #model: ChannelModel
@@ -14,20 +14,20 @@ export class RabbitMqConnection {
   constructor(model: ChannelModel) {
     this.#model = model
     this.#closed = new Promise((resolve) => model.once('close', () => resolve()))
-    // 'close' follows. While nobody listens, it would end the process.
+    // 'close' follows. Without a listener 'error' would end the process.
     model.on('error', () => {})
   }
 
-  /** Rejects when it is lost. */
+  /** Rejects when the connection is lost. */
   async lost(): Promise<never> {
     await this.#closed
     throw new Error('the connection was lost')
   }
 
-  /** Ends it without a word; resolves when the library knows. */
+  /** Destroys the socket; resolves when amqplib has noticed. */
   async sever(): Promise<void> {
     const { stream } = this.#model.connection as unknown as { stream: Socket }
-    // Without an error the library would not notice.
+    // Without an error amqplib would not notice.
     stream.destroy(new Error('given up'))
     await this.#closed
   }

@@ -17,7 +17,7 @@ import { createTasksFromMessages } from '../../../features/tasks/intake/task-mes
 import { openDatabase } from '../../database/database.ts'
 import { type RabbitMqIntake, startRabbitMqIntake } from './rabbitmq-intake.ts'
 
-describe.skipIf(!rabbitUrl)('the intake', () => {
+describe.skipIf(!rabbitUrl)('the RabbitMQ intake', () => {
   const stack: AsyncDisposable[] = []
   let rabbit: TestRabbit
   let lab: JobLab
@@ -37,7 +37,7 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
   type Options = Parameters<typeof startRabbitMqIntake<TaskMessage>>[0]
   async function start(changes: Partial<Options> = {}): Promise<RabbitMqIntake> {
     const intake = await startRabbitMqIntake({
-      // Told from a dead one within seconds.
+      // With this heartbeat a dead connection is detected within seconds.
       url: `${proxy.url}?heartbeat=1`,
       queue: rabbit.queue,
       durableQueue: rabbit.durableQueue,
@@ -48,8 +48,8 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
           (body) => ({ ...(body as CreateTask), job: { type: 'probe' } }),
           () => {},
         ),
-      takeIn: (messages) => createTasksFromMessages(lab.database.db, lab.executables, messages),
-      onTaken: () => {},
+      store: (messages) => createTasksFromMessages(lab.database.db, lab.executables, messages),
+      onStored: () => {},
       ...changes,
     })
     stack.push(intake)
@@ -69,12 +69,12 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
     (await lab.database.rows<{ title: string }>('SELECT title FROM tasks ORDER BY id')).map(
       ({ title }) => title,
     )
-  const come = (count: number) =>
-    eventually(async () => (await titles()).length >= count, `${count} tasks have come`, 30_000)
+  const tasksExist = (count: number) =>
+    eventually(async () => (await titles()).length >= count, `${count} tasks exist`, 30_000)
   const empty = () => eventually(async () => (await rabbit.depth()) === 0, 'the queue is empty')
   const said = (text: string) => logged.filter(({ msg }) => String(msg).startsWith(text)).length
   const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `message ${from + i}`)
-  /** Each with its title as its id. */
+  /** Publishes messages whose id is their title. */
   const publish = async (all: string[], queue?: string) => {
     for (const title of all)
       await rabbit.channel.sendToQueue(queue ?? rabbit.queue, Buffer.from(JSON.stringify({ title })), {
@@ -84,21 +84,21 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
     await rabbit.channel.waitForConfirms()
   }
 
-  test('RabbitMQ is away at the start: it is connected to when it comes', async () => {
+  test('connects when RabbitMQ becomes available after the start', async () => {
     await proxy.refuse()
     const intake = await start()
     await expect(intake.check()).rejects.toThrow()
-    await eventually(() => said('RabbitMQ is away') === 1, 'it says so')
+    await eventually(() => said('RabbitMQ is unavailable') === 1, 'the warning is logged')
     await publish(['waiting'])
     await proxy.restore()
-    await come(1)
+    await tasksExist(1)
     await isUp(intake)
-    expect(said('RabbitMQ is back')).toBe(1)
-    // Once away and once back, however often it was tried.
+    expect(said('RabbitMQ is available again')).toBe(1)
+    // One line for the outage and one for its end, however many attempts there were.
     expect(said('RabbitMQ is')).toBe(2)
   })
 
-  test('the connection is cut again and again: no message is lost, none makes two tasks', async () => {
+  test('repeated connection losses lose no message and create no task twice', async () => {
     const intake = await start()
     await isUp(intake)
     const all = numbered(2000)
@@ -112,13 +112,13 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
       const before = intake.counts.received
       await eventually(
         () => intake.counts.received > before + 50 || intake.counts.created >= all.length,
-        'some come',
+        'some messages arrive',
         20_000,
       )
       proxy.cut()
     }
     await publishing
-    await come(all.length)
+    await tasksExist(all.length)
     await empty()
     expect((await titles()).sort()).toEqual(all.sort())
     expect(intake.counts.created).toBe(all.length)
@@ -126,22 +126,22 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
     expect(logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
   }, 60_000)
 
-  test('the connection is cut between commit and acknowledgement: the message that comes again makes no task', async () => {
+  test('a message that is redelivered after a connection loss before its acknowledgement creates no second task', async () => {
     let cuts = 0
     const intake = await start({
-      async takeIn(messages) {
+      async store(messages) {
         const created = await createTasksFromMessages(lab.database.db, lab.executables, messages)
         if (cuts++ < 3) proxy.cut()
         return created
       },
     })
     await publish(['a', 'b', 'c'])
-    await eventually(() => intake.counts.duplicates >= 3, 'they have come again', 20_000)
+    await eventually(() => intake.counts.duplicates >= 3, 'they are redelivered', 20_000)
     await empty()
     expect((await titles()).sort()).toEqual(['a', 'b', 'c'])
   })
 
-  test('cut, refused and hung at moments of chance, those of its own beginnings among them, it comes back', async () => {
+  test('reconnects after cuts, refusals and hangs at random moments, also while it is connecting', async () => {
     const intake = await start()
     const chance = (milliseconds: number) => delay(Math.random() * milliseconds)
     for (let round = 0; round < 30; round++) {
@@ -153,73 +153,73 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
       await proxy.restore()
       if (round % 10 === 9) {
         await publish([`round ${round}`])
-        await eventually(async () => (await titles()).includes(`round ${round}`), 'it has come', 20_000)
+        await eventually(async () => (await titles()).includes(`round ${round}`), 'its task exists', 20_000)
       }
     }
     await isUp(intake)
     expect(await titles()).toHaveLength(3)
   }, 60_000)
 
-  test('a connection that is there but dead is given up and made anew', async () => {
+  test('a connection without heartbeats is replaced', async () => {
     const intake = await start()
     await isUp(intake)
     proxy.hang()
-    await eventually(() => said('RabbitMQ is away') === 1, 'it is noticed', 20_000)
+    await eventually(() => said('RabbitMQ is unavailable') === 1, 'the loss is noticed', 20_000)
     await publish(['after'])
     await proxy.restore()
-    await come(1)
+    await tasksExist(1)
     await isUp(intake)
   })
 
-  test('while the database is away nothing more is taken, and nothing is lost', async () => {
+  test('while the database is unavailable the prefetch limit holds and no message is lost', async () => {
     await using databaseProxy = await startProxy(lab.database.url, 5432)
     await using db = openDatabase({ connectionString: databaseProxy.url }, () => {})
     const intake = await start({
-      takeIn: (messages) => createTasksFromMessages(db, lab.executables, messages),
+      store: (messages) => createTasksFromMessages(db, lab.executables, messages),
     })
     await isUp(intake)
     await databaseProxy.refuse()
     const all = numbered(1000)
     await publish(all)
-    await eventually(() => said('messages wait for the database') > 0, 'it waits')
-    await eventually(() => intake.counts.received === 400, 'it has what was sent ahead')
+    await eventually(() => said('messages wait for the database') > 0, 'the messages wait')
+    await eventually(() => intake.counts.received === 400, 'the prefetched messages have arrived')
     expect(await rabbit.depth()).toBe(600)
-    expect(intake.counts).toMatchObject({ received: 400, created: 0, dead: 0 })
+    expect(intake.counts).toMatchObject({ received: 400, created: 0, deadLettered: 0 })
     await databaseProxy.restore()
-    await come(1000)
+    await tasksExist(1000)
     await empty()
     expect(await titles()).toEqual(all)
-    expect(intake.counts).toMatchObject({ created: 1000, duplicates: 0, dead: 0 })
+    expect(intake.counts).toMatchObject({ created: 1000, duplicates: 0, deadLettered: 0 })
     await intake[Symbol.asyncDispose]()
   })
 
-  test('one that cannot be written does not take the others of its batch with it', async () => {
+  test('a message that cannot be stored is dead-lettered, the others of its batch are stored', async () => {
     const intake = await start({
-      async takeIn(messages: readonly TaskMessage[]) {
+      async store(messages: readonly TaskMessage[]) {
         if (messages.some(({ task }) => task.title === 'cursed')) throw new Error('no such thing')
         return await createTasksFromMessages(lab.database.db, lab.executables, messages)
       },
     })
     await publish([...numbered(20), 'cursed', ...numbered(20, 20)])
-    await come(40)
-    await eventually(() => intake.counts.dead === 1, 'it is dead')
+    await tasksExist(40)
+    await eventually(() => intake.counts.deadLettered === 1, 'it is dead-lettered')
     const [letter] = await rabbit.dead()
     expect(letter!.properties.headers).toMatchObject({
-      'x-taskwire-reason': 'could not be written: no such thing',
+      'x-taskwire-reason': 'could not be stored: no such thing',
     })
     expect(await titles()).toEqual(numbered(40))
     await empty()
   })
 
-  test('queues that are deleted under it are made again, those of dead letters too', async () => {
+  test('deleted queues and dead-letter queues are declared again', async () => {
     const intake = await start()
     await isUp(intake)
     await rabbit.channel.deleteQueue(`${rabbit.queue}.dead`)
     await rabbit.publish(['bad'])
-    await eventually(() => intake.counts.dead === 1, 'the bad one is dead', 20_000)
+    await eventually(() => intake.counts.deadLettered === 1, 'the invalid message is dead-lettered', 20_000)
     expect((await rabbit.dead()).map(({ content }) => String(content))).toEqual(['bad'])
     await rabbit.channel.deleteQueue(rabbit.queue)
-    const isThere = async () => {
+    const exists = async () => {
       const probe = await rabbit.model.createChannel()
       probe.on('error', () => {})
       return probe.checkQueue(rabbit.queue).then(
@@ -230,48 +230,48 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
         () => false,
       )
     }
-    await eventually(isThere, 'the queue is there again', 20_000)
+    await eventually(exists, 'the queue exists again', 20_000)
     await publish(['later'])
-    await come(1)
+    await tasksExist(1)
   })
 
-  test('a queue that was declared otherwise is used as it is', async () => {
+  test('a queue that exists with other options is used as it is', async () => {
     await rabbit.channel.deleteQueue(rabbit.queue)
     await rabbit.channel.assertQueue(rabbit.queue, { durable: true })
     const intake = await start()
     await publish(['one'])
-    await come(1)
+    await tasksExist(1)
     await isUp(intake)
-    expect(said(`the queue ${rabbit.queue} was declared otherwise`)).toBe(1)
+    expect(said(`queue ${rabbit.queue} exists with other options`)).toBe(1)
   })
 
-  test('a queue that cannot be used is tried again and again', async () => {
+  test('a queue that cannot be used is retried', async () => {
     const other = await connect(rabbitUrl!)
     const channel = await other.createChannel()
     const queue = `${rabbit.queue}_exclusive`
     await channel.assertQueue(queue, { exclusive: true })
     const intake = await start({ queue })
-    await eventually(() => said('RabbitMQ is away: ') === 1, 'it cannot')
-    await eventually(() => proxy.connections > 3, 'it tries again')
+    await eventually(() => said('RabbitMQ is unavailable: ') === 1, 'the warning is logged')
+    await eventually(() => proxy.connections > 3, 'it retries')
     await expect(intake.check()).rejects.toThrow(/exclusive|RESOURCE_LOCKED/i)
     await other.close()
     await isUp(intake)
     await publish(['one'], queue)
-    await come(1)
+    await tasksExist(1)
     await rabbit.channel.deleteQueue(queue)
     await rabbit.channel.deleteQueue(`${queue}.dead`)
   })
 
-  test('an end lets the batch at hand be written and acknowledged, and leaves the rest in the queue', async () => {
+  test('a stop lets the current batch be stored and acknowledged and leaves the rest in the queue', async () => {
     const going = Promise.withResolvers<void>()
     const intake = await start({
-      async takeIn(messages) {
+      async store(messages) {
         await going.promise
         return await createTasksFromMessages(lab.database.db, lab.executables, messages)
       },
     })
     await publish(numbered(1000))
-    await eventually(() => intake.counts.received === 400, 'they have come')
+    await eventually(() => intake.counts.received === 400, 'the messages have arrived')
     const ended = intake[Symbol.asyncDispose]()
     going.resolve()
     await ended

@@ -11,14 +11,14 @@ const CLOSE_MS = 2_000
 const BACKOFF = { initialDelay: 250, maxDelay: 10_000, factor: 2, jitter: 0.5 }
 
 export interface RabbitMqIntake extends AsyncDisposable {
-  /** Resolves while RabbitMQ can be used, else rejects with the reason. */
+  /** Resolves if RabbitMQ is available, else rejects with the reason. */
   check(): Promise<void>
   counts: Readonly<IntakeCounts>
 }
 
 /**
- * Takes in messages of RabbitMQ as tasks, for ever: where it is away, now or later, it is connected to
- * again and again. Returns at once; one WARN tells that it went away, one INFO that it is back.
+ * Consumes messages from RabbitMQ and reconnects indefinitely. Returns without waiting for a connection. It logs
+ * one WARN when RabbitMQ becomes unavailable and one INFO when it is available again.
  */
 export async function startRabbitMqIntake<Message>(
   deps: Omit<ConsumerDependencies<Message>, 'counts'> & {
@@ -29,13 +29,13 @@ export async function startRabbitMqIntake<Message>(
 ): Promise<RabbitMqIntake> {
   const { log } = deps
   const { connect } = await import('amqplib')
-  const counts: IntakeCounts = { received: 0, created: 0, duplicates: 0, dead: 0 }
+  const counts: IntakeCounts = { received: 0, created: 0, duplicates: 0, deadLettered: 0 }
   const queues = [
     { name: deps.queue, options: TRANSIENT },
     ...(deps.durableQueue ? [{ name: deps.durableQueue, options: DURABLE }] : []),
   ]
   let consumers: QueueConsumer<Message>[] = []
-  let away: Error | undefined = new Error('not connected yet')
+  let downReason: Error | undefined = new Error('not connected yet')
   let isClosed = false
   let current: RabbitMqConnection | undefined
 
@@ -52,7 +52,7 @@ export async function startRabbitMqIntake<Message>(
   }
 
   async function prepare(model: ChannelModel): Promise<void> {
-    // A connection that lost a channel is made anew: all there is on it is this.
+    // If a channel is lost the whole connection is replaced: nothing else uses it.
     const restart = () => {
       if (!isClosed) model.close().catch(() => {})
     }
@@ -76,14 +76,14 @@ export async function startRabbitMqIntake<Message>(
   let isFirst = true
   const lost = (error: Error) => {
     if (isClosed) return
-    if (!away || isFirst) log.warn(`RabbitMQ is away: ${errorText(error)}`)
+    if (!downReason || isFirst) log.warn(`RabbitMQ is unavailable: ${errorText(error)}`)
     isFirst = false
-    away = error
+    downReason = error
   }
   connection.on('connect', () => {
-    if (away) log.info(isFirst ? 'RabbitMQ is connected' : 'RabbitMQ is back')
+    if (downReason) log.info(isFirst ? 'RabbitMQ is connected' : 'RabbitMQ is available again')
     isFirst = false
-    away = undefined
+    downReason = undefined
   })
   connection.on('disconnect', lost)
   connection.on('connect-failed', lost)
@@ -92,7 +92,7 @@ export async function startRabbitMqIntake<Message>(
   return {
     counts,
     async check() {
-      if (away) throw away
+      if (downReason) throw downReason
     },
     async [Symbol.asyncDispose]() {
       isClosed = true

@@ -1,0 +1,6 @@
+export { type Nats, openNats } from './nats.ts'
+export type { NatsCounters } from './nats-counters.ts'
+export { type NatsReceiver, startNatsIntake } from './nats-intake.ts'
+export { OrderedPublisher, type OutgoingMessage } from './ordered-publisher.ts'
+export { probeNats } from './probe.ts'
+export { createStreamFinder, EVENTS_SUBJECT, type StreamFinder } from './streams.ts'
