@@ -21,10 +21,10 @@ const todos = Array.from({ length: 200 }, (_, index) => ({
   completed: index % 2 === 0,
 }))
 const INTERVAL = 5
-/** A run is due after the interval; pg-boss looks each second, and the machine may be busy. */
+/** A run is due after the interval. The queue is polled every second, and the machine may be busy. */
 const NEXT_RUN_MS = (INTERVAL + 10) * 1000
 
-test('the import fills 200 tasks at start, stays at 200, and outlives its upstream', async () => {
+test('the import creates 200 tasks at the start, no duplicates later, and survives an outage of its source', async () => {
   await using upstream = await startUpstream()
   upstream.answer(todos)
   const server = await startServer({
@@ -36,11 +36,11 @@ test('the import fills 200 tasks at start, stays at 200, and outlives its upstre
   const count = async () => (await get('/tasks?limit=1')).headers.get('x-total-count')
   const runs = async () => (await (await get('/importers/todos/runs')).json()) as Run[]
 
-  await eventually(async () => (await runs())[0]?.state === 'succeeded', 'the first run is done')
+  await eventually(async () => (await runs())[0]?.state === 'succeeded', 'the first run has finished')
   const rates = async () => (await (await get('/importers/currencies/runs')).json()) as Run[]
   await eventually(
     async () => (await rates())[0]?.state === 'failed',
-    'the run of the other importer is over',
+    'the run of the other importer has finished',
   )
   expect(await runs()).toMatchObject([
     { trigger: 'schedule', created_count: 200, updated_count: 0, error: null },
@@ -59,8 +59,8 @@ test('the import fills 200 tasks at start, stays at 200, and outlives its upstre
   ])
 
   const { events } = await listen(`${server.ws}/ws/tasks`)
-  const told = (type: string) => events.filter((event) => event.type === type)
-  await eventually(() => told('background_task_completed').length === 1, 'a second run', NEXT_RUN_MS)
+  const published = (type: string) => events.filter((event) => event.type === type)
+  await eventually(() => published('background_task_completed').length === 1, 'a second run', NEXT_RUN_MS)
   const { run_id } = (await runs())[0]!
   expect(events.map(({ type, data }) => ({ type, data }))).toEqual([
     {
@@ -71,8 +71,8 @@ test('the import fills 200 tasks at start, stays at 200, and outlives its upstre
   expect(await count()).toBe('200')
 
   upstream.answer((request) => request.socket.destroy())
-  await eventually(() => told('background_task_failed').length === 1, 'a run that fails', NEXT_RUN_MS)
-  expect(told('background_task_failed')[0]!.data).toEqual({
+  await eventually(() => published('background_task_failed').length === 1, 'a run that fails', NEXT_RUN_MS)
+  expect(published('background_task_failed')[0]!.data).toEqual({
     importer: 'todos',
     run_id: run_id + 1,
     error: expect.stringMatching(/closed|hang up|ECONNRESET/),
@@ -83,16 +83,20 @@ test('the import fills 200 tasks at start, stays at 200, and outlives its upstre
   expect((await get('/health/ready')).status).toBe(200)
   expect(await count()).toBe('200')
 
-  // Back, with one todo changed and one new.
+  // The source is available again with one changed and one new todo.
   upstream.answer([{ ...todos[0]!, title: 'changed upstream' }, ...todos.slice(1), { ...todos[0]!, id: 201 }])
-  await eventually(() => told('background_task_completed').length === 2, 'a run that succeeds', NEXT_RUN_MS)
-  expect(told('background_task_completed')[1]!.data).toMatchObject({
+  await eventually(
+    () => published('background_task_completed').length === 2,
+    'a run that succeeds',
+    NEXT_RUN_MS,
+  )
+  expect(published('background_task_completed')[1]!.data).toMatchObject({
     created_count: 1,
     updated_count: 1,
     skipped_count: 199,
   })
-  expect(told('task_updated')[0]!.data.task).toMatchObject({ title: 'changed upstream', version: 2 })
-  expect(told('task_created')).toHaveLength(1)
+  expect(published('task_updated')[0]!.data.task).toMatchObject({ title: 'changed upstream', version: 2 })
+  expect(published('task_created')).toHaveLength(1)
   expect(await count()).toBe('201')
   expect(server.logged().filter(({ level }) => /error|fatal/.test(level))).toEqual([])
 }, 90_000)

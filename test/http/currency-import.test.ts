@@ -27,7 +27,7 @@ const everything = () =>
      UNION ALL SELECT 'i', i::text FROM imported_currencies i ORDER BY 1, 2`,
   )
 
-test('POST /tasks/run starts the import and answers at once; the rates are there when it is done', async () => {
+test('POST /tasks/run starts the import and responds at once; the rates exist when the run has finished', async () => {
   let answer = () => {}
   upstream.answer((request, response) => {
     answer = () => sendXml(cbrFixture)(request, response)
@@ -63,7 +63,7 @@ test('POST /tasks/run starts the import and answers at once; the rates are there
   )
 })
 
-test('an unchanged file changes nothing and tells nobody, a rate by hand stays', async () => {
+test('an unchanged file changes nothing and publishes nothing, a manual rate stays', async () => {
   const { body: byHand } = await app.send('PATCH', '/currencies/USD', { rate: 81.5 })
   const before = await everything()
   const { events } = await listen(`${app.url.replace('http', 'ws')}/ws`)
@@ -74,7 +74,7 @@ test('an unchanged file changes nothing and tells nobody, a rate by hand stays',
   expect(await get('USD')).toEqual(byHand)
 })
 
-test('a new day replaces rates, also those by hand, and tells of each', async () => {
+test('a new day replaces all rates, manual ones too, and publishes each', async () => {
   await app.send('PATCH', '/currencies/VND', { name: 'Донг' })
   await app.fetch('/currencies/XDR', { method: 'DELETE' })
   const { events } = await listen(`${app.url.replace('http', 'ws')}/ws/currencies`)
@@ -125,18 +125,21 @@ function bad() {
   ]
 }
 
-test.each(faults)('%s is a failed run with its reason, and nothing else', async (_what, body, reason) => {
-  const before = await everything()
-  upstream.answer((_request, response) => response.writeHead(200).end(body))
-  const { status, body: problem } = await run()
-  expect([status, problem.title]).toEqual([502, 'Bad Gateway'])
-  const [newest] = await runs()
-  expect(newest).toMatchObject({ state: 'failed', created_count: 0, error: expect.stringMatching(reason) })
-  expect(await everything()).toEqual(before)
-  expect((await app.fetch('/health')).status).toBe(200)
-})
+test.each(faults)(
+  '%s makes a run fail with its reason and changes nothing else',
+  async (_what, body, reason) => {
+    const before = await everything()
+    upstream.answer((_request, response) => response.writeHead(200).end(body))
+    const { status, body: problem } = await run()
+    expect([status, problem.title]).toEqual([502, 'Bad Gateway'])
+    const [newest] = await runs()
+    expect(newest).toMatchObject({ state: 'failed', created_count: 0, error: expect.stringMatching(reason) })
+    expect(await everything()).toEqual(before)
+    expect((await app.fetch('/health')).status).toBe(200)
+  },
+)
 
-test('a run that fails after it was started is told, and the next one works', async () => {
+test('a started run that fails publishes an event, and the next one works', async () => {
   const { events } = await listen(`${app.url.replace('http', 'ws')}/ws/tasks`)
   upstream.answer((_request, response) => response.writeHead(503).end())
   const { body } = await start()
@@ -149,7 +152,7 @@ test('a run that fails after it was started is told, and the next one works', as
   expect((await run()).body).toMatchObject({ state: 'succeeded', created_count: 34 })
 })
 
-test('a server that stops while a started run is under way stops, and closes the run', async () => {
+test('a server that stops during a started run marks it as failed', async () => {
   await using silent = await startUpstream()
   silent.answer((_request, response) => response.writeHead(200).flushHeaders())
   const other = await startTestApp({ CBR_URL: silent.url })

@@ -4,7 +4,7 @@ import { cbrFixture, cbrXml, sendXml } from '../support/cbr.ts'
 import { eventually } from '../support/eventually.ts'
 import { startUpstream } from '../support/upstream.ts'
 
-test('the first run is at start, the next one is announced', async () => {
+test('the first run starts with the server, and next_run_at shows the next', async () => {
   await using upstream = await startUpstream()
   await using app = await startTestApp({ TODO_SOURCE_URL: upstream.url, IMPORTS: 'on' })
   await eventually(async () => (await app.fetch('/tasks')).body.length === 20, 'the first import')
@@ -20,7 +20,7 @@ test('the first run is at start, the next one is announced', async () => {
   expect(seconds).toBeLessThan(302)
 })
 
-test('a start with the source down is healthy', async () => {
+test('the server is healthy if the source is unavailable at the start', async () => {
   await using app = await startTestApp({ TODO_SOURCE_URL: 'http://127.0.0.1:1/todos', IMPORTS: 'on' })
   const run = await eventually(async () => {
     const [newest] = (await app.fetch('/importers/todos/runs')).body
@@ -32,7 +32,7 @@ test('a start with the source down is healthy', async () => {
   expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
 })
 
-test('a stop in the middle of a scheduled run is quick, and leaves the run closed', async () => {
+test('a stop during a scheduled run is quick and marks the run as failed', async () => {
   await using upstream = await startUpstream()
   upstream.answer((_request, response) => response.writeHead(200).flushHeaders())
   const app = await startTestApp({ TODO_SOURCE_URL: upstream.url, IMPORTS: 'on' })
@@ -46,7 +46,7 @@ test('a stop in the middle of a scheduled run is quick, and leaves the run close
   expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
 })
 
-test('official rates are imported at start too, and the days before are filled in', async () => {
+test('official rates are imported at the start, and earlier days are backfilled', async () => {
   await using upstream = await startUpstream()
   const asked: (string | null)[] = []
   const listener = sendXml((day) => {

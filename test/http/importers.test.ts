@@ -24,7 +24,7 @@ const written = () =>
     `SELECT id, version FROM tasks UNION ALL SELECT count(*), 0 FROM imported_todos ORDER BY 1`,
   )
 
-test('before any run an importer is described without one', async () => {
+test('before the first run an importer has no last_run', async () => {
   const { status, body } = await app.fetch('/importers')
   expect(status).toBe(200)
   expect(body).toEqual([
@@ -60,8 +60,8 @@ const faults: [string, RequestListener, RegExp][] = [
   ['an answer that is cut off', cut, /closed|terminated|aborted|length/i],
   ['a connection that is dropped', (request) => request.socket.destroy(), /closed|reset|hang up/i],
   ['what is no HTTP', (request) => request.socket.end('SSH-2.0-OpenSSH\r\n'), /parse|HTTP|expected|closed/i],
-  ['an empty answer', send(''), /^the answer is empty$/],
-  ['HTML with 200', send('<!doctype html>', { 'content-type': 'text/html' }), /^the answer is not JSON$/],
+  ['an empty answer', send(''), /^the response is empty$/],
+  ['HTML with 200', send('<!doctype html>', { 'content-type': 'text/html' }), /^the response is not JSON$/],
   ['HTML with 500', send('<h1>Oops</h1>', {}, 500), /^status 500 instead of 200$/],
   ['a good list with 404', send(json, {}, 404), /^status 404 instead of 200$/],
   ['204', send('', {}, 204), /^status 204 instead of 200$/],
@@ -83,10 +83,10 @@ const faults: [string, RequestListener, RegExp][] = [
   [
     'a gzip bomb',
     send(gzipSync(Buffer.alloc(64 * 2 ** 20)), { 'content-encoding': 'gzip' }),
-    /^the answer is not JSON$/,
+    /^the response is not JSON$/,
   ],
-  ['one bad item among good ones', send(oneBad), /^item 20 of the answer has no valid "completed"$/],
-  ['an id that stands twice', send(repeated), /^the id 1 stands twice in the answer$/],
+  ['one bad item among good ones', send(oneBad), /^item 20 of the response has no valid "completed"$/],
+  ['an id that stands twice', send(repeated), /^the id 1 appears twice in the response$/],
 ]
 
 function cut(...[request, response]: Parameters<RequestListener>): void {
@@ -102,33 +102,36 @@ function endless(...[request, response]: Parameters<RequestListener>): void {
   more()
 }
 
-test.each(faults)('%s is a failed run with its reason, and nothing else', async (_what, listener, reason) => {
-  const before = await written()
-  upstream.answer(listener)
-  const { status, headers, body } = await generate()
-  expect(status).toBe(502)
-  expect(headers.get('content-type')).toMatch(/^application\/problem\+json/)
-  const run = await newestRun()
-  expect(run).toMatchObject({
-    importer: 'todos',
-    trigger: 'manual',
-    state: 'failed',
-    created_count: 0,
-    updated_count: 0,
-    skipped_count: 0,
-    error: expect.stringMatching(reason),
-  })
-  expect(body).toMatchObject({ status: 502, title: 'Bad Gateway', instance: '/task-generator/run' })
-  expect(body.detail).toBe(`Run ${run.run_id} of "todos" failed: ${run.error}.`)
-  const [told] = await app.database.rows('SELECT type, data FROM events ORDER BY id DESC LIMIT 1')
-  const data = { importer: 'todos', run_id: run.run_id, error: run.error }
-  expect(told).toEqual({ type: 'background_task_failed', data })
-  expect(await written()).toEqual(before)
-  expect((await app.fetch('/health')).body).toEqual({ status: 'healthy' })
-  expect(JSON.stringify([body, run])).not.toContain('secret')
-})
+test.each(faults)(
+  '%s makes a run fail with its reason and changes nothing else',
+  async (_what, listener, reason) => {
+    const before = await written()
+    upstream.answer(listener)
+    const { status, headers, body } = await generate()
+    expect(status).toBe(502)
+    expect(headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    const run = await newestRun()
+    expect(run).toMatchObject({
+      importer: 'todos',
+      trigger: 'manual',
+      state: 'failed',
+      created_count: 0,
+      updated_count: 0,
+      skipped_count: 0,
+      error: expect.stringMatching(reason),
+    })
+    expect(body).toMatchObject({ status: 502, title: 'Bad Gateway', instance: '/task-generator/run' })
+    expect(body.detail).toBe(`Run ${run.run_id} of "todos" failed: ${run.error}.`)
+    const [told] = await app.database.rows('SELECT type, data FROM events ORDER BY id DESC LIMIT 1')
+    const data = { importer: 'todos', run_id: run.run_id, error: run.error }
+    expect(told).toEqual({ type: 'background_task_failed', data })
+    expect(await written()).toEqual(before)
+    expect((await app.fetch('/health')).body).toEqual({ status: 'healthy' })
+    expect(JSON.stringify([body, run])).not.toContain('secret')
+  },
+)
 
-test('after all that the next run works, and answers as the contract says', async () => {
+test('the run after failed runs works and responds as the contract specifies', async () => {
   upstream.answer(recordedTodos)
   const { status, body } = await generate()
   expect(status).toBe(200)
@@ -153,7 +156,7 @@ test('after all that the next run works, and answers as the contract says', asyn
   })
 })
 
-test('what a person edited or deleted over REST survives what upstream changes', async () => {
+test('edits and deletions over REST survive changes at the source', async () => {
   const { body: tasks } = await app.fetch('/tasks?limit=3')
   await app.send('PATCH', `/tasks/${tasks[0].id}`, { title: 'Mine' })
   await app.fetch(`/tasks/${tasks[1].id}`, { method: 'DELETE' })
@@ -176,7 +179,7 @@ test('a redirect within the private source is followed', async () => {
   expect((await generate()).status).toBe(200)
 })
 
-test('history is newest first, limited, and its times are exact', async () => {
+test('the history is newest first and limited, with times in microseconds', async () => {
   const { body: all } = await app.fetch('/importers/todos/runs')
   const ids = all.map(({ run_id }: { run_id: number }) => run_id)
   expect(ids).toEqual([...ids].sort((a, b) => b - a))
@@ -198,7 +201,7 @@ test.each([
   expect(body.title).toBe('Not Found')
 })
 
-test('a source that hangs is given up after 10 s; meanwhile the server serves, and says that it runs', async () => {
+test('a hanging source fails after 10 s; meanwhile the server serves and reports the run', async () => {
   upstream.answer((_request, response) => response.writeHead(200).flushHeaders())
   const started = performance.now()
   const failing = generate()

@@ -9,7 +9,7 @@ const CODES = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE']
 const EVENTS = 'TASKWIRE_EVENTS'
 const INTAKE = 'TASKWIRE_currencies'
 
-describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
+describe.skipIf(!hasNats)('faults of NATS, and several processes', () => {
   let stack: AsyncDisposableStack
   let database: TestDatabase
   beforeEach(async () => {
@@ -24,12 +24,12 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     (await app.fetch('/health/ready')).body.checks.nats.status === 'up' ? true : undefined
   const startReady = async (nats: TestNats, own = stack) => {
     const app = await start({ NATS_URL: nats.url }, own)
-    await eventually(() => isUp(app), 'NATS is listened to')
+    await eventually(() => isUp(app), 'the server consumes from NATS')
     return app
   }
   const create = (app: TestApp) =>
     Promise.all(CODES.map((currency) => app.send('POST', '/currencies', { currency, rate: 1 })))
-  /** Changes each currency `times` times, all at once, each in its order. */
+  /** Changes each currency `times` times: the currencies in parallel, the changes of one in order. */
   const change = (app: TestApp, times: number) =>
     Promise.all(
       CODES.map(async (code) => {
@@ -41,13 +41,13 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     database.rows<{ id: number; code: string; rate: string; type: string }>(
       `SELECT id, type, data->'row'->>'code' AS code, data->>'rate' AS rate FROM events ORDER BY id`,
     )
-  /** Waits until everything is published, and makes sure that it is there once and in order, on both streams. */
+  /** Waits until all events are published and checks that each is in both streams once and in order. */
   const isAllThere = async (service: NatsConnection) => {
     let wanted = await events()
     for (const stream of [EVENTS, INTAKE]) {
       const stored = await eventually(
         async () => {
-          // A message that was given up may have come all the same, and made one more.
+          // A message whose publishing timed out may still have arrived and created an event.
           wanted = await events()
           const ours = (await storedIn(service, stream)).filter(({ id }) => id !== '')
           return ours.length === wanted.length ? ours : undefined
@@ -62,7 +62,7 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
   const warnings = (app: TestApp) =>
     app.logged.filter(({ level }) => Number(level) >= 40).map(({ msg }) => String(msg))
 
-  test('killed and back during changes: all are published, once and in order', async () => {
+  test('after NATS was killed and restarted during changes, all are published once and in order', async () => {
     const nats = stack.use(await startNats())
     const app = await startReady(nats)
     await create(app)
@@ -79,7 +79,7 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     expect((await app.fetch('/test/nats', { method: 'POST' })).status).toBe(503)
     await nats.restart()
     await isAllThere(await nats.client())
-    // In the middle of publishing, again and again.
+    // Kill NATS repeatedly while events are published.
     for (let round = 0; round < 3; round++) {
       const more = change(app, 20)
       await eventually(async () => (await events()).length > known + round * 50, 'some are made')
@@ -88,11 +88,11 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
       await more
     }
     await isAllThere(await nats.client())
-    await eventually(() => isUp(app), 'it is listened to again')
+    await eventually(() => isUp(app), 'the server consumes again')
     expect(new Set(warnings(app).map((line) => line.split(':')[0]))).toEqual(new Set(['NATS is unavailable']))
   }, 90_000)
 
-  test('it hangs and goes on: nobody waits for it, and all are published, once and in order', async () => {
+  test('while NATS hangs no request waits, and afterwards all events are published once and in order', async () => {
     const nats = stack.use(await startNats())
     const app = await startReady(nats)
     await create(app)
@@ -107,7 +107,7 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     await isAllThere(await nats.client())
   }, 60_000)
 
-  test('away at start, and back without what it had stored: the server serves, and goes on', async () => {
+  test('the server works if NATS is unavailable at the start, and after NATS lost its data', async () => {
     const nats = stack.use(await startNats())
     await nats.kill()
     const app = await start({ NATS_URL: nats.url })
@@ -132,7 +132,7 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     await eventually(async () => (await app.fetch('/currencies/USD')).body.rate === 7, 'a rate is taken')
   }, 60_000)
 
-  test('two processes take each message once and in order, and publish each event once', async () => {
+  test('two processes consume each message once and in order and publish each event once', async () => {
     const nats = stack.use(await startNats())
     const apps = await Promise.all([startReady(nats), startReady(nats)])
     const service = await nats.client()
@@ -150,7 +150,7 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     expect(apps.flatMap(warnings)).toEqual([])
   }, 60_000)
 
-  test('what is told while no server is here is taken when one comes', async () => {
+  test('a message that was published while no server ran is consumed by the next server', async () => {
     const nats = stack.use(await startNats())
     const first = stack.use(new AsyncDisposableStack())
     await startReady(nats, first)
@@ -159,37 +159,37 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     service.publish('currencies', '{"currency":"CHF","rate":90}')
     await service.flush()
     const app = await startReady(nats)
-    await eventually(async () => (await app.fetch('/currencies/CHF')).body.rate === 90, 'it is taken')
+    await eventually(async () => (await app.fetch('/currencies/CHF')).body.rate === 90, 'it is consumed')
   })
 
-  test('without JetStream it works too, with less of a guarantee, and says so', async () => {
+  test('without JetStream messages are exchanged and a warning is logged', async () => {
     const nats = stack.use(await startNats([]))
     const apps = await Promise.all([startReady(nats), startReady(nats)])
     const service = await nats.client()
-    const told: string[] = []
-    const callback = (_error: unknown, { subject }: { subject: string }) => void told.push(subject)
+    const subjects: string[] = []
+    const callback = (_error: unknown, { subject }: { subject: string }) => void subjects.push(subject)
     service.subscribe('taskwire.events.*', { callback })
     service.subscribe('currencies', { callback })
     await service.flush()
     for (let i = 1; i <= 50; i++) service.publish('currencies', `{"currency":"USD","rate":${i}}`)
     await eventually(async () => (await events()).length >= 50, 'all are taken')
-    await eventually(() => told.length >= 150, 'they were published')
+    await eventually(() => subjects.length >= 150, 'they were published')
     expect(await events()).toHaveLength(50)
-    expect(told.filter((subject) => subject === 'currencies')).toHaveLength(100)
+    expect(subjects.filter((subject) => subject === 'currencies')).toHaveLength(100)
     expect(warnings(apps[0]!)).toEqual([expect.stringContaining('NATS has no JetStream')])
   }, 60_000)
 
-  test('a password is needed: with the right one it works, with a wrong one the server serves and tells no secret', async () => {
+  test('a password in NATS_URL authenticates; with a wrong one the server works and logs no secret', async () => {
     const user = { user: 'taskwire', pass: 'p@ss:w/rd' }
     const nats = stack.use(await startNats(['--jetstream', '--user', user.user, '--pass', user.pass], user))
     const url = new URL(nats.url)
     url.username = user.user
     url.password = encodeURIComponent(user.pass)
     const app = await start({ NATS_URL: url.href })
-    await eventually(() => isUp(app), 'it is let in')
+    await eventually(() => isUp(app), 'the server is connected')
     url.password = 'wrong-canary'
     const other = await start({ NATS_URL: url.href, NATS_SUBJECT: 'other' })
-    await eventually(() => warnings(other).length > 0, 'it is told')
+    await eventually(() => warnings(other).length > 0, 'the warning is logged')
     expect((await other.send('POST', '/tasks', { title: 'works' })).status).toBe(201)
     expect((await other.fetch('/health/ready')).body.checks.nats.status).toBe('down')
     for (const { logged } of [app, other]) {
@@ -197,13 +197,13 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
     }
   })
 
-  test('a token is needed, and comes in the URL', async () => {
+  test('a token in NATS_URL authenticates', async () => {
     const nats = stack.use(await startNats(['--auth', 'a-token'], { token: 'a-token' }))
     const app = await start({ NATS_URL: nats.url.replace('//', '//a-token@') })
-    await eventually(() => isUp(app), 'it is let in')
+    await eventually(() => isUp(app), 'the server is connected')
   })
 
-  test('two databases on one NATS: their events have the same ids, and all are there', async () => {
+  test('two databases whose events have the same ids publish all of them to one NATS', async () => {
     const nats = stack.use(await startNats())
     const one = await startReady(nats)
     const alone = stack.use(await startTestApp({ NATS_URL: nats.url, NATS_SUBJECT: 'elsewhere' }))
@@ -223,7 +223,7 @@ describe.skipIf(!hasNats)('NATS that fails, and many processes', () => {
       expect(ids).toEqual([...ids].sort((a, b) => a - b))
       expect(new Set(ids).size).toBe(count / 2)
     }
-    // Who has made the stream has the plain ids.
+    // The installation that created the stream uses ids without a prefix.
     const plain = stored.filter(({ id, body }) => id === body.id)
     expect(new Set(plain.map(({ headers }) => headers['ce-source'])).size).toBe(1)
     expect([...warnings(one), ...warnings(alone)]).toEqual([])

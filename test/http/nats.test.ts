@@ -23,12 +23,12 @@ describe.skipIf(!hasNats)('with NATS', () => {
   const isReady = () =>
     eventually(
       async () => (await app.fetch('/health/ready')).body.checks.nats.status === 'up',
-      'NATS is listened to',
+      'the server consumes from NATS',
     )
   const currency = async (code: string) => (await app.fetch(`/currencies/${code}`)).body
-  const tell = (message: object | string) =>
+  const publish = (message: object | string) =>
     service.publish('rates.moscow', typeof message === 'string' ? message : JSON.stringify(message))
-  /** Waits until the stream has as many as there are events, and returns those told since `after`. */
+  /** Waits until the stream has `count` messages and returns all of them. */
   const published = async (stream: string, count: number) =>
     eventually(async () => {
       const all = await storedIn(service, stream)
@@ -39,7 +39,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
     return Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\d+)$`, 'm').exec(body)?.[1])
   }
 
-  test('every event is stored below taskwire.events, by its type, as a CloudEvent with its id', async () => {
+  test('every event is stored below taskwire.events by its type, as a CloudEvent with its id', async () => {
     const { body: task } = await app.send('POST', '/tasks', { title: 'Для NATS, with "at":"x" {' })
     await app.fetch(`/tasks/${task.id}`, { method: 'DELETE' })
     const stored = await published('TASKWIRE_EVENTS', 2)
@@ -62,7 +62,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
     }
   })
 
-  test('changes of currencies are told on the subject too, in the shape of its readers', async () => {
+  test('changes of currencies are also published on NATS_SUBJECT in its format', async () => {
     const plain: object[] = []
     const subscription = service.subscribe('rates.moscow', {
       callback: (_error, message) => void plain.push(message.json()),
@@ -82,16 +82,16 @@ describe.skipIf(!hasNats)('with NATS', () => {
       message('currency_deleted', updated),
     ])
     subscription.unsubscribe()
-    // They came back to us, and were not taken.
+    // The server receives its own messages and ignores them.
     await eventually(async () => (await storedIn(service, 'TASKWIRE_rates_moscow')).length === 3, 'stored')
     expect((await app.fetch('/currencies/CNY')).status).toBe(404)
     expect(await metric('taskwire_nats_messages_total{outcome="malformed"}')).toBe(0)
   })
 
-  test('a rate of another service is taken exactly and reaches sockets', async () => {
+  test('a rate of another service is stored exactly and reaches sockets', async () => {
     const { events } = await listen(`${app.url.replace('http', 'ws')}/ws/currencies`)
     const timestamp = '2025-12-15T12:00:31.168401+03:00'
-    tell(`{"id":"x","currency":"USD","rate":100.10000000000000000001,"event_type":"add_data_from_remote_source",
+    publish(`{"id":"x","currency":"USD","rate":100.10000000000000000001,"event_type":"add_data_from_remote_source",
       "timestamp":"${timestamp}","source":"other"}`)
     await eventually(() => events.length === 1, 'the first')
     expect(app.logged.filter(({ msg }) => msg === 'currency told by another service')).toMatchObject([
@@ -107,7 +107,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
     expect(await (await fetch(`${app.url}/currencies/USD`)).text()).toContain(
       '"rate":100.10000000000000000001,',
     )
-    tell({ currency: 'usd', rate: 101 })
+    publish({ currency: 'usd', rate: 101 })
     await eventually(() => events.length === 2, 'the second')
     const second = await currency('USD')
     expect(second).toMatchObject({ id: first.id, rate: 101, source: 'remote' })
@@ -152,13 +152,16 @@ describe.skipIf(!hasNats)('with NATS', () => {
     ['1 MB', `{"currency":"USD","rate":1,"id":"${'x'.repeat(1_048_576 - 40)}"}`],
   ]
 
-  test('a message that the database does not take is dropped too: the next one is taken', async () => {
+  test('a message that the database rejects is dropped, and the next one is processed', async () => {
     await app.database.rows("ALTER TABLE currencies ADD CONSTRAINT not_this CHECK (code <> 'XXX')")
     onTestFinished(() => app.database.rows('ALTER TABLE currencies DROP CONSTRAINT not_this').then(() => {}))
     const known = app.logged.length
     const malformed = await metric('taskwire_nats_messages_total{outcome="malformed"}')
-    for (const code of ['XXX', 'AAA']) tell({ currency: code, rate: 1 })
-    await eventually(async () => (await app.fetch('/currencies/AAA')).status === 200, 'the next is taken')
+    for (const code of ['XXX', 'AAA']) publish({ currency: code, rate: 1 })
+    await eventually(
+      async () => (await app.fetch('/currencies/AAA')).status === 200,
+      'the next message is processed',
+    )
     expect(await metric('taskwire_nats_messages_total{outcome="malformed"}')).toBe(malformed + 1)
     expect(app.logged.slice(known).filter(({ level }) => Number(level) >= 50)).toMatchObject([
       { msg: 'NATS message could not be stored and was dropped', err: expect.anything() },
@@ -166,7 +169,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
     app.logged.splice(known)
   })
 
-  test('messages that make no sense are logged once each, counted and dropped; the next one is taken', async () => {
+  test('invalid messages are logged once each, counted and dropped, and the next one is processed', async () => {
     const before = [await currency('USD'), await app.database.rows('SELECT count(*) AS n FROM events')]
     const known = app.logged.length
     const malformed = await metric('taskwire_nats_messages_total{outcome="malformed"}')
@@ -180,12 +183,12 @@ describe.skipIf(!hasNats)('with NATS', () => {
     expect([await currency('USD'), await app.database.rows('SELECT count(*) AS n FROM events')]).toEqual(
       before,
     )
-    tell({ currency: 'USD', rate: 77 })
-    await eventually(async () => (await currency('USD')).rate === 77, 'a good one is taken')
+    publish({ currency: 'USD', rate: 77 })
+    await eventually(async () => (await currency('USD')).rate === 77, 'a valid message is processed')
     expect(app.logged.slice(known).filter(({ level }) => Number(level) >= 50)).toEqual([])
   })
 
-  test('POST /test/nats plays the other service', async () => {
+  test('POST /test/nats publishes a rate as another service would', async () => {
     const { events } = await listen(`${app.url.replace('http', 'ws')}/ws/currencies`)
     const answer = await app.fetch('/test/nats?currency=AED&rate=0022.10', { method: 'POST' })
     expect(answer).toMatchObject({ status: 200, body: { status: 'ok' } })
@@ -205,7 +208,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
   })
 })
 
-test('without NATS nothing is missing but NATS', async () => {
+test('without NATS only POST /test/nats is unavailable', async () => {
   await using app = await startTestApp()
   expect((await app.fetch('/health/ready')).body.checks).not.toHaveProperty('nats')
   const { status, body } = await app.fetch('/test/nats', { method: 'POST' })

@@ -31,13 +31,13 @@ function mistakes(schema: object, value: unknown): unknown {
   return validate(value) ? null : validate.errors
 }
 
-/** Fails unless the answer is what the document says of it. */
+/** Fails unless the response matches the document. */
 function expectDescribed(method: 'get' | 'post' | 'patch', path: string, { status, body }: Answer): void {
   const { schema } = document.paths[path]![method]!.responses[status]!.content!['application/json']
   expect([method, path, mistakes(schema, body)]).toEqual([method, path, null])
 }
 
-test('every event that is told is described as it is sent, with an example', async () => {
+test('every published event matches its description, which has an example', async () => {
   const { body: asyncApi } = await app.fetch('/asyncapi.json')
   const told = Object.keys(asyncApi.channels.all.messages).filter(
     (name) => !['resumed', 'auth'].includes(name),
@@ -56,7 +56,7 @@ test('every event that is told is described as it is sent, with an example', asy
   }
 })
 
-test('the examples of requests work, and the answers are as they are described', async () => {
+test('the examples of requests work, and the responses match their descriptions', async () => {
   const example = (method: string, path: string) => {
     const media = document.paths[path]![method]!.requestBody!.content['application/json']
     return media.example ?? Object.values(media.examples!)[0]!.value

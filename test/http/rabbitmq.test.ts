@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts'
 import type { TaskWithJob } from '../support/jobs.ts'
 import { openTestRabbit, rabbitUrl, type TestRabbit } from '../support/rabbitmq.ts'
 
-describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
+describe.skipIf(!rabbitUrl)('messages from RabbitMQ', () => {
   let rabbit: TestRabbit
   let app: TestApp
   beforeAll(async () => {
@@ -20,19 +20,19 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
   })
 
   const tasks = async () => (await app.fetch('/tasks?limit=1000')).body as TaskWithJob[]
-  const come = (count: number) =>
+  const tasksExist = (count: number) =>
     eventually(
       async () => {
         const all = await tasks()
         return all.length >= count ? all : undefined
       },
-      `${count} tasks have come`,
+      `${count} tasks exist`,
       20_000,
     )
 
-  test('{"status":"New"} is an executable task, which is done', async () => {
+  test('{"status":"New"} creates an executable task, which is run', async () => {
     await rabbit.publish([{ status: 'New' }])
-    const [task] = await come(1)
+    const [task] = await tasksExist(1)
     expect(task).toMatchObject({ title: 'Untitled task', user_id: null, job: { type: 'noop' } })
     await eventually(async () => (await tasks())[0]!.status === 'done', 'it is done')
     expect(app.logged).toContainEqual(
@@ -40,7 +40,7 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     )
   })
 
-  test('all fields of a POST are taken, in the order in which they came', async () => {
+  test('a message accepts all fields of POST /tasks, and tasks are created in order', async () => {
     await rabbit.publish([
       {
         ...{ title: '  Report ', description: 'Monthly', city: 'Moscow', status: 'new' },
@@ -50,7 +50,7 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
       {},
       { title: 'Elsewhere', status: 'done', priority: 'low', labels: ['work'] },
     ])
-    const [report, tried, empty, elsewhere] = await come(4)
+    const [report, tried, empty, elsewhere] = await tasksExist(4)
     expect(report).toMatchObject({
       ...{ title: 'Report', description: 'Monthly', city: 'Moscow' },
       ...{ priority: 'high', due_at: '2025-12-31T09:00:00.000000Z', labels: ['home', 'work'] },
@@ -60,13 +60,13 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     expect(empty).toMatchObject({ title: 'Untitled task' })
   })
 
-  test('what is begun or done elsewhere is no job', async () => {
+  test('a message with another status creates a task without a job', async () => {
     await rabbit.publish([
       { status: 'Completed' },
       { status: 'In Progress' },
       { completed: true, title: 'x' },
     ])
-    const all = await come(3)
+    const all = await tasksExist(3)
     expect(all.map(({ status, job }) => [status, job])).toEqual([
       ['done', null],
       ['in_progress', null],
@@ -74,25 +74,25 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     ])
   })
 
-  test('a message with the same id makes one task, in one batch and after it', async () => {
+  test('messages with the same id create one task, within a batch and across batches', async () => {
     await rabbit.publish([{ title: 'one' }, { title: 'one again' }], { messageId: 'same' })
-    await come(1)
+    await tasksExist(1)
     await rabbit.publish([{ title: 'later' }], { messageId: 'same' })
     await rabbit.publish([{ title: 'to the other queue' }], { messageId: 'same' }, rabbit.durableQueue)
     await rabbit.publish([{ title: 'other' }], { messageId: 'other' })
     await rabbit.publish([{ title: 'none' }, { title: 'none' }])
-    const all = await come(4)
+    const all = await tasksExist(4)
     expect(all.map(({ title }) => title)).toEqual(['one', 'other', 'none', 'none'])
     await eventually(async () => (await rabbit.depth()) === 0, 'the queue is empty')
   })
 
-  test('the durable queue takes them the same', async () => {
+  test('messages in the durable queue create tasks too', async () => {
     await rabbit.publish(
       [{ title: 'durable' }],
       { persistent: true, messageId: 'durable' },
       rabbit.durableQueue,
     )
-    expect(await come(1)).toMatchObject([{ title: 'durable' }])
+    expect(await tasksExist(1)).toMatchObject([{ title: 'durable' }])
   })
 
   test.each([
@@ -127,7 +127,7 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
       'body.job.input must not contain NUL or half a surrogate pair',
     ],
     ['10 MB', Buffer.alloc(10_000_000, ' '), 'larger than 1048576 bytes'],
-  ])('%s goes to the dead letters, with the reason', async (_name, content, reason) => {
+  ])('%s is dead-lettered with the reason', async (_name, content, reason) => {
     const options = {
       messageId: 'm',
       contentType: 'application/json',
@@ -138,7 +138,7 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     const [letter] = await eventually(async () => {
       const letters = await rabbit.dead()
       return letters.length > 0 ? letters : undefined
-    }, 'it is dead')
+    }, 'it is dead-lettered')
     expect(letter!.properties).toMatchObject({ ...options, deliveryMode: 2 })
     expect(letter!.properties.headers).toMatchObject({
       'x-taskwire-reason': reason,
@@ -151,20 +151,20 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     await eventually(async () => (await rabbit.depth()) === 0, 'the queue is empty')
   })
 
-  test('headers that leave no room for a reason are left out', async () => {
+  test('headers that are too large beside the reason are dropped', async () => {
     await rabbit.publish(['x'], { headers: { large: 'x'.repeat(65_400) } })
     const [letter] = await eventually(async () => {
       const letters = await rabbit.dead()
       return letters.length > 0 ? letters : undefined
-    }, 'it is dead')
+    }, 'it is dead-lettered')
     expect(letter!.properties.headers).not.toHaveProperty('large')
     expect(letter!.properties.headers).toMatchObject({ 'x-taskwire-reason': 'not JSON' })
   })
 
-  test('a thousand bad ones among good ones: the good ones become tasks, the bad ones are dead', async () => {
+  test('a thousand invalid messages are dead-lettered, the valid ones among them create tasks', async () => {
     const mixed = Array.from({ length: 1500 }, (_, i) => (i % 3 === 0 ? { title: `good ${i}` } : `bad ${i}`))
     await rabbit.publish(mixed)
-    const all = await come(500)
+    const all = await tasksExist(500)
     expect(all.map(({ title }) => title)).toEqual(
       mixed.flatMap((one) => (typeof one === 'object' ? [one.title] : [])),
     )
@@ -172,12 +172,12 @@ describe.skipIf(!rabbitUrl)('messages of RabbitMQ', () => {
     await eventually(async () => {
       for (const { content } of await rabbit.dead()) dead.push(String(content))
       return dead.length === 1000
-    }, 'a thousand are dead')
+    }, 'a thousand messages are dead-lettered')
     expect(new Set(dead)).toEqual(new Set(mixed.filter((one) => typeof one === 'string')))
     await eventually(async () => (await rabbit.depth()) === 0, 'the queue is empty')
   }, 60_000)
 
-  test('readiness lists it as what the server can do without', async () => {
+  test('GET /health/ready reports RabbitMQ as optional', async () => {
     expect((await app.fetch('/health/ready')).body.checks).toMatchObject({ rabbitmq: { status: 'up' } })
   })
 })

@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => stack.disposeAsync())
 
-test(`two processes on one database: ${EVENTS} events come once to each of ${WEBHOOKS} webhooks`, async () => {
+test(`two processes on one database deliver ${EVENTS} events once to each of ${WEBHOOKS} webhooks`, async () => {
   const secrets = new Map<string, string>()
   for (let i = 0; i < WEBHOOKS; i++) {
     const { body } = await first.send('POST', '/webhooks', { url: `${receiver.url}/${i}` })
@@ -53,7 +53,7 @@ test(`two processes on one database: ${EVENTS} events come once to each of ${WEB
   )
 }, 90_000)
 
-test('when one process ends, the other goes on', async () => {
+test('when one process ends, the other delivers the rest', async () => {
   receiver.received.length = 0
   const posts = Array.from({ length: 50 }, (_, i) => first.send('POST', '/tasks', { title: `last ${i}` }))
   await Promise.all(posts)

@@ -17,7 +17,7 @@ afterAll(async () => {
 })
 
 let names = 0
-/** A new user, and how they call. */
+/** Registers a user and returns a function that sends requests as this user. */
 async function caller(join = register) {
   const { access_token: token, user } = await join(app, `caller${++names}`)
   const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
@@ -29,7 +29,7 @@ type Call = Awaited<ReturnType<typeof caller>>['call']
 const example = { url: 'https://example.com/hook', types: ['task_deleted'] }
 const state = (call: Call, path: string) => async () => (await call('GET', path)).body.state
 
-test('a webhook is made, and tells of a change within the second', async () => {
+test('a new webhook receives a change within a second', async () => {
   const { user, call } = await caller()
   const made = await call('POST', '/webhooks', { url: `${receiver.url}/one#part`, description: 'Mine' })
   expect(made.status).toBe(201)
@@ -55,7 +55,7 @@ test('a webhook is made, and tells of a change within the second', async () => {
   expect([list.body, list.headers.get('x-total-count')]).toEqual([[shown], '1'])
 
   const task = await call('POST', '/tasks', { title: 'Told' })
-  await eventually(() => receiver.ids('/one').length === 1, 'it is told')
+  await eventually(() => receiver.ids('/one').length === 1, 'the event arrives')
   const message = receiver.received.find(({ path }) => path === '/one')!
   const event = verified(secret, message) as { id: string }
   expect(event).toMatchObject({ type: 'task_created', data: { task: task.body } })
@@ -82,7 +82,7 @@ test('a webhook is made, and tells of a change within the second', async () => {
   expect(receiver.ids('/one')).toEqual([event.id, event.id])
   const tried = await call('POST', `/webhooks/${shown.id}/test`)
   expect([tried.status, tried.body.type]).toEqual([202, 'webhook_test'])
-  await eventually(() => receiver.ids('/one').length === 3, 'the test comes')
+  await eventually(() => receiver.ids('/one').length === 3, 'the test message arrives')
 
   const renewed = await call('POST', `/webhooks/${shown.id}/secret`)
   expect(renewed.body).toMatchObject({ id: shown.id, old_secret_until: expect.stringMatching(/Z$/) })
@@ -101,8 +101,8 @@ test.each([
   [{ url: 'ftp://example.com/' }, 'body.url', 'must be an http or https URL'],
   [{ url: 'file:///etc/passwd' }, 'body.url', 'must be an http or https URL'],
   [{ url: 'https://' }, 'body.url', 'must be an http or https URL'],
-  [{ url: 'https://me@example.com/' }, 'body.url', 'must not have a user or a password'],
-  [{ url: 'https://:pass@example.com/' }, 'body.url', 'must not have a user or a password'],
+  [{ url: 'https://me@example.com/' }, 'body.url', 'must not contain a user or a password'],
+  [{ url: 'https://:pass@example.com/' }, 'body.url', 'must not contain a user or a password'],
   [{ url: 'https://example.com/\0' }, 'body.url', 'must not contain NUL or half a surrogate pair'],
   ...[
     'http://localhost:8000/',
@@ -114,7 +114,7 @@ test.each([
     'http://169.254.169.254/',
     'http://[fd00::1]/',
     'http://0.0.0.0/',
-  ].map((url) => [{ url }, 'body.url', 'must lead to a public address, unless WEBHOOK_ALLOW lists the host']),
+  ].map((url) => [{ url }, 'body.url', 'must have a public address unless WEBHOOK_ALLOW lists the host']),
   [{ ...example, types: [] }, 'body.types', /at least|fewer than/],
   [{ ...example, types: ['task_created', 'task_created'] }, 'body.types', /duplicate/],
   [{ ...example, types: ['webhook_test'] }, 'body.types.0', /must be one of task_created/],
@@ -122,7 +122,7 @@ test.each([
   [{ ...example, description: 'x'.repeat(501) }, 'body.description', 'must have at most 500 characters'],
   [{ ...example, secret: 'whsec_mine' }, 'body.secret', 'is not known here'],
   [{ ...example, user_id: 1 }, 'body.user_id', 'is not known here'],
-] as [object, string, string | RegExp][])('%j is refused', async (body, path, message) => {
+] as [object, string, string | RegExp][])('%j is rejected', async (body, path, message) => {
   const { call } = await caller()
   const answer = await call('POST', '/webhooks', body)
   expect([answer.status, answer.body.errors[0].path]).toEqual([422, path])
@@ -134,7 +134,7 @@ test.each([
   expect((await call('GET', `/webhooks/${made.id}`)).body).toMatchObject({ ...example, updated_at: null })
 })
 
-test('fields can be changed one by one, and what changes nothing is no change', async () => {
+test('PATCH changes single fields, and a PATCH without a difference changes nothing', async () => {
   const { call } = await caller()
   const { body: made } = await call('POST', '/webhooks', example)
   const { secret: _secret, ...before } = made
@@ -166,7 +166,7 @@ test('fields can be changed one by one, and what changes nothing is no change', 
   ])
 })
 
-test('one can have twenty, however many are asked for at once', async () => {
+test('a user can create at most twenty webhooks, also concurrently', async () => {
   const { call } = await caller()
   const answers = await Promise.all(Array.from({ length: 30 }, () => call('POST', '/webhooks', example)))
   const statuses = answers.map(({ status }) => status).sort()
@@ -176,7 +176,7 @@ test('one can have twenty, however many are asked for at once', async () => {
   expect((await (await caller()).call('POST', '/webhooks', example)).status).toBe(201)
 })
 
-test('an admin sees everybody’s, and can end them', async () => {
+test('an admin sees and deletes the webhooks of all users', async () => {
   const [anna, root] = [await caller(), await caller(registerAdmin)]
   const { body: made } = await anna.call('POST', '/webhooks', example)
   const { body: all } = await root.call('GET', '/webhooks?limit=1000')
@@ -187,7 +187,7 @@ test('an admin sees everybody’s, and can end them', async () => {
   expect((await anna.call('GET', '/webhooks')).body).toEqual([])
 })
 
-test('a webhook with a key is made once; the answer, secret included, is the same again', async () => {
+test('with an Idempotency-Key a webhook is created once and the response, secret included, is repeated', async () => {
   const { call } = await caller()
   const key = { 'idempotency-key': 'make it once' }
   const first = await call('POST', '/webhooks', example, key)
@@ -212,7 +212,7 @@ test('a webhook with a key is made once; the answer, secret included, is the sam
   expect((await call('DELETE', path)).status).toBe(404)
 })
 
-test('no secret is in the database, in the log or in another answer, nor is the path of an address in the log', async () => {
+test('no secret appears in the database, the log or another response, and no path of a URL in the log', async () => {
   const { call } = await caller()
   const url = `${receiver.url}/canary-path?token=canary-query`
   const key = { 'idempotency-key': 'hidden' }
@@ -240,20 +240,20 @@ test('no secret is in the database, in the log or in another answer, nor is the 
   expect(stored).toContain('hidden too')
   expect(logged).toContain(`"receiver":"${receiver.url}"`)
   for (const part of ['canary-path', 'canary-query', PASSWORD]) expect(logged).not.toContain(part)
-  const told = app.logged.filter(({ webhookId }) => webhookId === made.id).map(({ msg }) => msg)
-  expect(told).toEqual(
+  const messages = app.logged.filter(({ webhookId }) => webhookId === made.id).map(({ msg }) => msg)
+  expect(messages).toEqual(
     expect.arrayContaining([
       'webhook created',
       'webhook secret renewed',
       'webhook tested',
-      'webhook fails',
+      'webhook started to fail',
       'webhook changed',
       'webhook deleted',
     ]),
   )
 })
 
-test('the log is paged from the newest on, also by state', async () => {
+test('the delivery log is paged from the newest on, also by state', async () => {
   const { call } = await caller()
   const { body: made } = await call('POST', '/webhooks', { url: `${receiver.url}/pages` })
   for (let i = 0; i < 7; i++) await call('POST', `/webhooks/${made.id}/test`)

@@ -7,25 +7,25 @@ import { connect } from 'amqplib'
 import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
 
-// Where Debian has it: its /usr/sbin/rabbitmq-server would change the user, and with it the folder.
+// The path on Debian. Its /usr/sbin/rabbitmq-server would change the user, who could not write to our folder.
 const program = process.env.TEST_RABBITMQ_SERVER || '/usr/lib/rabbitmq/bin/rabbitmq-server'
 const START_MS = 90_000
 
-/** Whether tests can start a RabbitMQ of their own; said so where they cannot. With `REQUIRE_SERVICES=1` that is an error. */
+/** Whether tests can start a RabbitMQ node. If not, that is reported; with `REQUIRE_SERVICES=1` it is an error. */
 export const hasBroker = isInstalled()
 
 function isInstalled(): boolean {
   if (spawnSync('test', ['-x', program]).status === 0) return true
-  const reason = `NOT COVERED: a RabbitMQ that restarts (there is no ${program}); TEST_RABBITMQ_SERVER can name one`
+  const reason = `NOT COVERED: a RabbitMQ that restarts (${program} is not installed); set TEST_RABBITMQ_SERVER`
   if (process.env.REQUIRE_SERVICES === '1') throw new Error(reason)
   process.stderr.write(`${reason}\n`)
   return false
 }
 
-/** A RabbitMQ node of a test's own. */
+/** A RabbitMQ node that belongs to one test. */
 export interface Broker extends AsyncDisposable {
   url: string
-  /** Ends it with this signal and starts it again on what it had stored. */
+  /** Ends the node with this signal and starts it again with its stored data. */
   restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
@@ -37,7 +37,7 @@ export async function startBroker(): Promise<Broker> {
   const url = `amqp://127.0.0.1:${port}`
   const env = {
     PATH: process.env.PATH,
-    // Its cookie is there.
+    // The node keeps its Erlang cookie there.
     HOME: folder,
     RABBITMQ_NODENAME: name,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
@@ -53,7 +53,7 @@ export async function startBroker(): Promise<Broker> {
     const child = spawn(program, { env, stdio: 'ignore', cwd: folder })
     const exited = once(child, 'exit')
     end = async (signal) => {
-      // The program is a shell that waits for the node itself.
+      // The program is a shell script that waits for the node, so the node itself is signaled.
       const pid = Number(readFileSync(join(base, `${name}.pid`), 'utf8'))
       process.kill(pid, signal)
       await exited
@@ -63,7 +63,7 @@ export async function startBroker(): Promise<Broker> {
         (model) => model.close().then(() => true),
         () => false,
       )
-    await eventually(answers, 'RabbitMQ answers', START_MS)
+    await eventually(answers, 'RabbitMQ responds', START_MS)
   }
   await start()
   return {

@@ -10,12 +10,12 @@ import { freePort } from './free-port.ts'
 
 const program = process.env.TEST_NATS_SERVER || 'nats-server'
 
-/** Whether tests can start a NATS of their own; said so where they cannot. With `REQUIRE_SERVICES=1` that is an error. */
+/** Whether tests can start a NATS server. If not, that is reported; with `REQUIRE_SERVICES=1` it is an error. */
 export const hasNats = isInstalled()
 
 function isInstalled(): boolean {
   if (spawnSync(program, ['--version']).status === 0) return true
-  const reason = `NOT COVERED: NATS (there is no ${program}); TEST_NATS_SERVER can name one`
+  const reason = `NOT COVERED: NATS (${program} is not installed); set TEST_NATS_SERVER`
   if (process.env.REQUIRE_SERVICES === '1') throw new Error(reason)
   process.stderr.write(`${reason}\n`)
   return false
@@ -23,18 +23,18 @@ function isInstalled(): boolean {
 
 export interface TestNats extends AsyncDisposable {
   url: string
-  /** A connection of the test's own, as another service has one. */
+  /** Opens a connection for the test, which acts as another service. */
   client(): Promise<NatsConnection>
-  /** As `kill -9` does. */
+  /** Ends the server with SIGKILL. */
   kill(): Promise<void>
-  /** Stops it in its tracks: connections stand, nothing is answered. */
+  /** Freezes the server: connections stay open, but nothing responds. */
   hang(): void
   resume(): void
-  /** Starts it again, with what it had stored, or without. */
+  /** Starts the server again, with its stored data or empty. */
   restart(options?: { empty: boolean }): Promise<void>
 }
 
-/** A nats-server on a free port; `options` are of its command line. */
+/** Starts a nats-server on a free port. `options` are command-line options. */
 export async function startNats(
   options: string[] = ['--jetstream'],
   credentials: { user?: string; pass?: string; token?: string } = {},
@@ -50,15 +50,15 @@ export async function startNats(
     return made
   }
   const start = async () => {
-    const place = ['--addr', '127.0.0.1', '--port', String(port), '--store_dir', folder]
-    child = spawn(program, [...place, ...options], { stdio: 'ignore' })
+    const address = ['--addr', '127.0.0.1', '--port', String(port), '--store_dir', folder]
+    child = spawn(program, [...address, ...options], { stdio: 'ignore' })
     await eventually(
       () =>
         client().then(
           (made) => made.close().then(() => true),
           () => false,
         ),
-      'NATS answers',
+      'NATS responds',
     )
   }
   const kill = async () => {
@@ -88,7 +88,7 @@ export async function startNats(
   }
 }
 
-/** A message as a stream keeps it. */
+/** A message stored in a stream. */
 export interface Stored {
   subject: string
   id: string
@@ -97,7 +97,7 @@ export interface Stored {
   body: any
 }
 
-/** Everything that a stream has, in its order. */
+/** Returns all messages of a stream in order. */
 export async function storedIn(connection: NatsConnection, stream: string): Promise<Stored[]> {
   const manager = await jetstreamManager(connection)
   const state = await manager.streams.info(stream).then(

@@ -5,8 +5,8 @@ import { startProxy, type TcpProxy } from './proxy.ts'
 const DEFAULT_URL = 'amqp://127.0.0.1:5672'
 
 /**
- * The RabbitMQ that tests use: `TEST_RABBITMQ_URL`, or one that listens on this machine; undefined, and said
- * so, where there is none. With `REQUIRE_SERVICES=1` that is an error.
+ * URL of the RabbitMQ that tests use: `TEST_RABBITMQ_URL`, or one on this machine. It is undefined, which is reported,
+ * if none is reachable; with `REQUIRE_SERVICES=1` that is an error.
  */
 export const rabbitUrl = await reachableRabbit(process.env.TEST_RABBITMQ_URL || DEFAULT_URL)
 
@@ -16,14 +16,14 @@ async function reachableRabbit(url: string): Promise<string | undefined> {
     await model.close()
     return url
   } catch (error) {
-    const reason = `NOT COVERED: RabbitMQ (${error instanceof Error ? error.message : error}); TEST_RABBITMQ_URL can name one`
+    const reason = `NOT COVERED: RabbitMQ (${error instanceof Error ? error.message : error}); set TEST_RABBITMQ_URL`
     if (process.env.REQUIRE_SERVICES === '1') throw new Error(reason)
     process.stderr.write(`${reason}\n`)
     return undefined
   }
 }
 
-/** Queues of a test's own, and a producer. */
+/** Queues that belong to one test, and a producer. */
 export interface TestRabbit extends AsyncDisposable {
   url: string
   /** A transient queue and a durable one. */
@@ -31,17 +31,17 @@ export interface TestRabbit extends AsyncDisposable {
   durableQueue: string
   model: ChannelModel
   channel: ConfirmChannel
-  /** What a server needs to take in from both queues. */
+  /** Settings of a server that consumes both queues. */
   settings: Record<string, string>
-  /** Publishes, to the transient queue unless another is named, and waits until RabbitMQ has them all. */
+  /** Publishes to a queue, by default the transient one, and waits until RabbitMQ has confirmed all messages. */
   publish(
     contents: readonly (object | string | Buffer)[],
     options?: Options.Publish,
     queue?: string,
   ): Promise<void>
-  /** Takes what is in the queue of dead letters of a queue. */
+  /** Removes and returns the messages in the dead-letter queue of a queue. */
   dead(queue?: string): Promise<GetMessage[]>
-  /** How many messages wait in a queue. */
+  /** Returns the number of messages that wait in a queue. */
   depth(queue?: string): Promise<number>
 }
 
@@ -51,7 +51,7 @@ export async function openTestRabbit(): Promise<TestRabbit> {
   const channel = await model.createConfirmChannel()
   const queue = `taskwire_test_${randomBytes(6).toString('hex')}`
   const durableQueue = `${queue}_durable`
-  // As document C's producer does it: whichever side comes first.
+  // Document C's producer declares its queue too, whichever side starts first.
   await channel.assertQueue(queue, { durable: false })
   await channel.assertQueue(durableQueue, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
   return {
@@ -91,7 +91,7 @@ export async function openTestRabbit(): Promise<TestRabbit> {
   }
 }
 
-/** A TCP proxy in front of RabbitMQ, by which it is away for one test and not for the others. */
+/** Starts a TCP proxy in front of RabbitMQ, which makes it unavailable for one test only. */
 export function startRabbitProxy(): Promise<TcpProxy> {
   return startProxy(rabbitUrl!, 5672)
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Webhook } from 'standardwebhooks'
 
-/** One message as a receiver got it. */
+/** One message that a receiver got. */
 export interface Received {
   /** `webhook-id` */
   id: string
@@ -21,12 +21,12 @@ export interface Receiver extends AsyncDisposable {
   url: string
   port: number
   received: Received[]
-  /** Answers as `respond` does from now on; at first with 204. */
+  /** Sets the response to later messages; the default is status 204. */
   answer(respond: number | Respond): void
   ids(path?: string): string[]
 }
 
-/** A receiver of webhooks on a free port of this machine. */
+/** Starts a receiver of webhooks on a free port of this machine. */
 export async function startReceiver(): Promise<Receiver> {
   let respond: Respond
   const receiver: Receiver = {
@@ -46,7 +46,7 @@ export async function startReceiver(): Promise<Receiver> {
   }
   receiver.answer(204)
   const server = createServer(async (request, response) => {
-    response.on('error', () => {}) // Clients here go away in the middle.
+    response.on('error', () => {}) // Some tests disconnect during a request.
     const body = await text(request).catch(() => undefined)
     if (body === undefined) return
     const { url, headers } = request
@@ -61,7 +61,7 @@ export async function startReceiver(): Promise<Receiver> {
   return receiver
 }
 
-/** The message, checked by the reference implementation of Standard Webhooks; throws when it is not genuine. */
+/** Verifies a message with the reference implementation of Standard Webhooks and returns it; throws if it is invalid. */
 export function verified(secret: string, { body, headers }: Received): unknown {
   return new Webhook(secret).verify(body, headers as Record<string, string>)
 }

@@ -17,10 +17,10 @@ import { type Receiver, startReceiver } from './receiver.ts'
 
 export const KEY = 'the key of the webhook tests, which is long enough'
 
-/** As the real ones, only that a day is over in a second. */
+/** The production timing, shortened so that a day passes in a second. */
 const TIMING = { retrySeconds: [0.05, 0.1, 0.1], pauseSeconds: { min: 0.05, max: 0.5 }, timeoutMs: 5_000 }
 
-/** A row of the log as it is in the database. */
+/** A row of `webhook_deliveries`. */
 export interface DeliveryRow {
   id: number
   webhook_id: number
@@ -35,7 +35,7 @@ export interface DeliveryRow {
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>
 
-/** Webhooks on a database of their own, without a server: what is told here comes from `tell`. */
+/** Starts webhooks on a new database without a server. Events are published with `publish`. */
 async function startHarness(settings: { keys?: string[] } = {}) {
   const stack = new AsyncDisposableStack()
   const database: TestDatabase = stack.use(await createTestDatabase())
@@ -44,7 +44,7 @@ async function startHarness(settings: { keys?: string[] } = {}) {
   const log = logTo(logged)
   const guard = createAddressGuard(['127.0.0.1'])
 
-  /** What a process has that delivers; `stop` is its orderly end. */
+  /** Starts the part of a process that sends deliveries; `stop` ends it gracefully. */
   async function startWorker(keys: string[] = settings.keys ?? [KEY], timing: Partial<typeof TIMING> = {}) {
     const own = stack.use(new AsyncDisposableStack())
     const queues = own.use(await openJobQueues({ connectionString: database.url }, log))
@@ -75,15 +75,15 @@ async function startHarness(settings: { keys?: string[] } = {}) {
     },
     services,
     startWorker,
-    /** Ends the worker, and begins another one. */
+    /** Stops the worker and starts another one. */
     async restart(...like: Parameters<typeof startWorker>) {
       await worker.stop()
       worker = await startWorker(...like)
     },
     create: (url: string, types: ['task_created'] | null = null) =>
       services().webhooks.create(operator, { url, types }),
-    /** Makes events that are still to be told. */
-    write(count = 1, event: { type?: 'task_created'; user_id?: number } = {}): Frame[] {
+    /** Creates events that are not published yet. */
+    createEvents(count = 1, event: { type?: 'task_created'; user_id?: number } = {}): Frame[] {
       return Array.from({ length: count }, () => {
         const id = ++lastEvent
         const data = { id: String(id), type: event.type ?? 'task_deleted', at: '', data: { task_id: id } }
@@ -91,27 +91,27 @@ async function startHarness(settings: { keys?: string[] } = {}) {
         return new Frame({ id, type, user_id }, JSON.stringify(data))
       })
     },
-    /** Tells events, as the feed does; returns their ids. */
-    async tell(count?: number, event?: { type?: 'task_created'; user_id?: number }): Promise<string[]> {
-      return this.hand(this.write(count, event))
+    /** Publishes new events to the webhook consumer; returns their ids. */
+    async publish(count?: number, event?: { type?: 'task_created'; user_id?: number }): Promise<string[]> {
+      return this.publishFrames(this.createEvents(count, event))
     },
-    async hand(frames: Frame[]): Promise<string[]> {
-      const feed = webhookConsumer({ db, queue: worker.queue })
-      await feed.take(frames, async () => {}, new AbortController().signal)
+    async publishFrames(frames: Frame[]): Promise<string[]> {
+      const consumer = webhookConsumer({ db, queue: worker.queue })
+      await consumer.take(frames, async () => {}, new AbortController().signal)
       return frames.map(({ id }) => String(id))
     },
     deliveries: (webhookId: number) =>
       database.rows<DeliveryRow>('SELECT * FROM webhook_deliveries WHERE webhook_id = $1 ORDER BY id', [
         webhookId,
       ]),
-    /** The only delivery of a webhook, when it is as `wanted`. */
+    /** Waits until the only delivery of a webhook matches `wanted`. */
     async delivery(webhookId: number, wanted: Partial<DeliveryRow>): Promise<DeliveryRow> {
       let row: DeliveryRow | undefined
-      const isAsWanted = async () => {
+      const matches = async () => {
         row = (await this.deliveries(webhookId))[0]
         return row && Object.entries(wanted).every(([key, value]) => row![key as keyof DeliveryRow] === value)
       }
-      await eventually(isAsWanted, `a delivery with ${JSON.stringify(wanted)}`).catch(() => {})
+      await eventually(matches, `a delivery with ${JSON.stringify(wanted)}`).catch(() => {})
       expect(row).toMatchObject(wanted)
       return row!
     },
@@ -120,7 +120,7 @@ async function startHarness(settings: { keys?: string[] } = {}) {
   }
 }
 
-/** One harness for all tests of a file, and for each of them a receiver, and no webhooks yet; `ready` is given them. */
+/** Creates one harness for the tests of a file, and a new receiver for each test; `ready` is called with both. */
 export function useHarness(ready: (harness: Harness, receiver: Receiver) => void): void {
   let harness: Harness
   let receiver: Receiver

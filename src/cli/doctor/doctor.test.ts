@@ -199,7 +199,7 @@ test('sources of imports: each is read as the importer reads it', async () => {
   upstream.answer([{ id: 'no number' }])
   expect((await examine(settings)).todos).toMatchObject({
     status: 'warning',
-    message: `${upstream.url} cannot be imported: item 0 of the answer has no valid "id"`,
+    message: `${upstream.url} cannot be imported: item 0 of the response has no valid "id"`,
   })
   upstream.answer(() => {})
   expect((await examine(settings)).todos!.message).toMatch(/: no answer in 5 s$/)

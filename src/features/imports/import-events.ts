@@ -1,6 +1,6 @@
 import type { JSONSchema } from 'json-schema-to-ts'
 
-/** What the runner stores of its events is what clients read. */
+/** The stored data of these events is published unchanged. */
 export const importEventRenderers = {
   background_task_completed: (data: object) => data,
   background_task_failed: (data: object) => data,
@@ -9,7 +9,7 @@ export const importEventRenderers = {
 const importer = { type: 'string', examples: ['todos'] } as const
 const count = { type: 'integer', minimum: 0 } as const
 
-/** The `data` of these events, for the documentation. */
+/** Schemas of the `data` of these events, for the documentation. */
 export const importEventSchemas: Record<keyof typeof importEventRenderers, JSONSchema> = {
   background_task_completed: {
     type: 'object',

@@ -3,10 +3,10 @@ import type { JobType } from '../tasks/jobs/index.ts'
 import type { Importer } from './importer.ts'
 import type { ImportRunner } from './runner.ts'
 
-/** Fetching and saving are bounded to far less, but it may have to wait for a run that is under way. */
+/** Fetching and saving have much shorter timeouts, but the job may wait for a run that is in progress. */
 const TIMEOUT_MS = 300_000
 
-/** Runs an importer by its name. */
+/** A job type that runs the importer named in the input. */
 export function importJob(deps: {
   importers: readonly Importer[]
   runner: ImportRunner
@@ -28,7 +28,7 @@ export function importJob(deps: {
     timeoutMs: () => TIMEOUT_MS,
     async run({ importer: name }, { signal }) {
       const importer = importers.find((candidate) => candidate.name === name)
-      if (!importer) throw new Error(`there is no importer "${name}"`)
+      if (!importer) throw new Error(`importer "${name}" does not exist`)
       const finished = (await runner.run(importer, 'manual', signal))!
       if (finished.state === 'failed') throw new Error(finished.error!)
       const { run_id, created_count, updated_count, skipped_count } = finished

@@ -3,14 +3,20 @@ import type { Metrics } from '../../platform/metrics/index.ts'
 import { successAges } from './import-run-store.ts'
 import type { Importer, ImportRun } from './importer.ts'
 
-/** Counts the runs of this process, and says how old the last success is, in whichever process it was. */
+/**
+ * Registers the metrics of imports: the runs of this process, and the age of the last success in any process. Returns
+ * the function that counts a finished run.
+ */
 export function importMetrics(
   metrics: Metrics,
   db: Database,
   importers: readonly Importer[],
 ): (run: ImportRun) => void {
   const counter = (importer: string, outcome: string) =>
-    metrics.counter('taskwire_imports_total', 'Runs of importers.', { importer, outcome })
+    metrics.counter('taskwire_imports_total', 'Finished import runs, by importer and outcome.', {
+      importer,
+      outcome,
+    })
   const counters = new Map(
     importers.map(({ name }) => [
       name,
@@ -19,7 +25,7 @@ export function importMetrics(
   )
   metrics.reading(
     'taskwire_import_age_seconds',
-    'Since when no run of the importer has succeeded.',
+    'Seconds since the last successful run of the importer.',
     async () =>
       (await successAges(db)).map(({ importer, seconds }) => ({ labels: { importer }, value: seconds })),
   )

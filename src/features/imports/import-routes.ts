@@ -22,7 +22,7 @@ export function importRoutes(deps: {
   db: Database
   runner: ImportRunner
   importers: Importer[]
-  /** When the next run is due; undefined while none is booked. */
+  /** Returns when the next run is due; undefined if none is scheduled. */
   nextRun: (importer: Importer) => Promise<Date | undefined>
 }): FastifyPluginCallbackJsonSchemaToTs {
   const { db, runner, importers, nextRun } = deps
@@ -32,7 +32,7 @@ export function importRoutes(deps: {
     if (!importer) {
       throw new DomainError(
         'not-found',
-        `There is no importer "${name.slice(0, 100)}"; there are ${importers.map((i) => i.name).join(', ')}.`,
+        `Importer "${name.slice(0, 100)}" does not exist. Importers: ${importers.map((i) => i.name).join(', ')}.`,
       )
     }
     return importer
@@ -68,7 +68,7 @@ export function importRoutes(deps: {
       '/importers',
       {
         schema: {
-          summary: 'List importers with their last run',
+          summary: 'List the importers with their last run',
           response: { 200: ImporterListSchema, ...problems() },
         },
       },
@@ -82,7 +82,7 @@ export function importRoutes(deps: {
       '/importers/:name/runs',
       {
         schema: {
-          summary: 'History of an importer, newest first',
+          summary: 'List the runs of an importer, newest first',
           params: NameParams,
           querystring: ListRunsSchema,
           response: { 200: ImportRunListSchema, ...problems(404, 422) },
@@ -99,7 +99,8 @@ export function importRoutes(deps: {
       {
         schema: {
           summary: 'Run an importer now',
-          description: 'Answers when the run is done; one that is under way is waited for first.',
+          description:
+            'Responds when the run has finished. If another run is in progress, it first waits for that one.',
           params: NameParams,
           response: { 200: ImportRunSchema, ...problems(404, 409, 502) },
         },
@@ -112,7 +113,7 @@ export function importRoutes(deps: {
       {
         schema: {
           summary: 'Run the importer "todos" now',
-          description: 'Answers when the run is done.',
+          description: 'Responds when the run has finished.',
           response: {
             200: GeneratedSchema,
             ...problems(409, 502),
@@ -136,7 +137,7 @@ export function importRoutes(deps: {
         schema: {
           summary: 'Start the importer "currencies"',
           description:
-            'Answers when the run has begun. While one is under way, that is the run of the answer.',
+            'Responds when the run has started. If a run is already in progress, its id is returned and no other run is started.',
           response: { 202: StartedSchema, ...problems(409) },
         },
       },

@@ -5,23 +5,29 @@ const COLUMNS = `id AS run_id, importer, trigger, state, started_at, finished_at
   created_count, updated_count, skipped_count, error`
 const KEPT_DAYS = 30
 
-/** A run of importer $1 that counts as running was cut off, if the caller holds the lock: it has failed, and that is told. */
+/**
+ * Marks the interrupted run of importer $1 as failed and publishes the event. A run in the state `running` was
+ * interrupted if the caller holds the lock of the importer.
+ */
 const CLOSE = `
   WITH cut AS (
-    UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = 'cut off: the process ended'
+    UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = 'interrupted: the process ended'
     WHERE importer = $1 AND state = 'running' RETURNING *
   ), told AS (
     INSERT INTO events (type, data) SELECT 'background_task_failed',
       json_build_object('importer', importer, 'run_id', id, 'error', error) FROM cut
   )`
 
-/** Closes a run that was cut off; whether there was one. The caller holds the importer's lock. */
+/** Marks an interrupted run as failed; returns whether there was one. The caller holds the importer's lock. */
 export async function closeCutOff(db: Queryable, importer: string): Promise<boolean> {
   const { rows } = await db.query({ text: `${CLOSE} SELECT FROM cut`, values: [importer] })
   return rows.length > 0
 }
 
-/** Records that a run begins, closes one that was cut off, and drops old history. The caller holds the importer's lock. */
+/**
+ * Records the start of a run, marks an interrupted run as failed and deletes old history. The caller holds the
+ * importer's lock.
+ */
 export async function beginRun(db: Queryable, importer: string, trigger: Trigger): Promise<number> {
   const { rows } = await db.query<{ id: number }>({
     text: `
@@ -42,12 +48,12 @@ export async function finishRun(db: Queryable, id: number, counts: ImportCounts)
       WHERE id = $1 AND state = 'running' RETURNING ${COLUMNS}`,
     values: [id, counts.created, counts.updated, counts.skipped],
   })
-  // With its connection a run loses its lock; then it is late, and what it has must not be saved.
-  if (!rows[0]) throw new Error('the database connection was lost and another run has begun')
+  // A run that loses its connection loses its lock. Another run may have started, so its data must not be saved.
+  if (!rows[0]) throw new Error('the database connection was lost and another run has started')
   return rows[0]
 }
 
-/** Closes a run as failed; undefined when another run has closed it already. */
+/** Marks a run as failed; returns undefined if another run has already done so. */
 export async function failRun(db: Queryable, id: number, error: string): Promise<ImportRun | undefined> {
   const { rows } = await db.query<ImportRun & object>({
     text: `UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = $2
@@ -65,7 +71,7 @@ export async function findRun(db: Queryable, id: number): Promise<ImportRun> {
   return rows[0]!
 }
 
-/** The run that is under way; undefined when there is none. */
+/** Returns the id of the run in progress; undefined if there is none. */
 export async function findRunning(db: Queryable, importer: string): Promise<number | undefined> {
   const { rows } = await db.query<{ id: number }>({
     text: `SELECT id FROM import_runs WHERE importer = $1 AND state = 'running' ORDER BY id DESC LIMIT 1`,
@@ -74,7 +80,7 @@ export async function findRunning(db: Queryable, importer: string): Promise<numb
   return rows[0]?.id
 }
 
-/** The newest runs first. */
+/** Returns the latest runs, newest first. */
 export async function listImportRuns(db: Queryable, importer: string, limit: number): Promise<ImportRun[]> {
   const { rows } = await db.query<ImportRun & object>({
     text: `SELECT ${COLUMNS} FROM import_runs WHERE importer = $1 ORDER BY id DESC LIMIT $2`,
@@ -83,7 +89,7 @@ export async function listImportRuns(db: Queryable, importer: string, limit: num
   return rows
 }
 
-/** How many seconds ago a run of each importer succeeded last; those of which none has are left out. */
+/** Returns the seconds since the last successful run of each importer that has one. */
 export async function successAges(db: Queryable): Promise<{ importer: string; seconds: number }[]> {
   const { rows } = await db.query<{ importer: string; seconds: number }>({
     text: `SELECT importer, extract(epoch FROM clock_timestamp() - max(finished_at))::float8 AS seconds

@@ -72,7 +72,10 @@ const ImporterSchema: JSONSchema = {
     source: text,
     interval_seconds: integer,
     state: { type: 'string', enum: ['idle', 'running'] },
-    next_run_at: { ...nullableTime, description: 'null while schedules are off' },
+    next_run_at: {
+      ...nullableTime,
+      description: 'null if no run is scheduled, for example with `IMPORTS=off`',
+    },
     last_run: { anyOf: [ImportRunSchema, { type: 'null' }] },
   },
   title: 'Importer',
@@ -80,7 +83,7 @@ const ImporterSchema: JSONSchema = {
 
 export const ImporterListSchema: JSONSchema = { type: 'array', items: ImporterSchema, examples: [[importer]] }
 
-/** The answer of POST /task-generator/run. */
+/** Response of `POST /task-generator/run`. */
 export const GeneratedSchema: JSONSchema = {
   type: 'object',
   required: ['message', 'tasks_created', 'tasks_updated', 'tasks_skipped', 'run_id'],
@@ -94,7 +97,7 @@ export const GeneratedSchema: JSONSchema = {
   examples: [generated],
 }
 
-/** The answer of POST /tasks/run. */
+/** Response of `POST /tasks/run`. */
 export const StartedSchema: JSONSchema = {
   type: 'object',
   required: ['status', 'run_id'],

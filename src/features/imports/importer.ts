@@ -6,13 +6,13 @@ export interface ImportCounts {
   skipped: number
 }
 
-/** One source of data. What it fetches is checked whole before anything is saved. */
+/** An external source of data. All of a response is validated before anything is saved. */
 export interface Importer {
   name: string
-  /** Address it reads, without credentials, for people. */
+  /** URL of the source without credentials, for display. */
   source: string
   intervalSeconds: number
-  /** Reads and checks the source, outside any transaction; returns how to save what it found. */
+  /** Fetches and validates the data outside any transaction; returns the function that saves it. */
   fetch(signal: AbortSignal): Promise<(transaction: Transaction) => Promise<ImportCounts>>
 }
 

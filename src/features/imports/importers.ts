@@ -3,7 +3,7 @@ import { currencyImporter } from './currencies/index.ts'
 import type { Importer } from './importer.ts'
 import { todoImporter } from './todos/index.ts'
 
-/** All importers there are, as the settings have them. */
+/** Returns all importers, configured by the settings. */
 export function importersOf(config: Config): Importer[] {
   return [
     todoImporter({ url: config.TODO_SOURCE_URL, intervalSeconds: config.BACKGROUND_TASK_INTERVAL }),

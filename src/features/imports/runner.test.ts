@@ -87,7 +87,7 @@ const events = () =>
   database.rows<{ type: string; data: object }>('SELECT type, data FROM events ORDER BY id')
 const isFetching = (importer: Gated) => eventually(() => importer.active > 0, 'the run is fetching')
 
-test('a run is recorded with its counts, told, and said to have changed something', async () => {
+test('a run records its counts, publishes its event and calls onChange', async () => {
   const one = startProcess('one')
   const run = await one.runner.run(new Gated().letGo(), 'manual')
   expect(run).toMatchObject({
@@ -112,7 +112,7 @@ test('a run is recorded with its counts, told, and said to have changed somethin
   expect(one.changes).toBe(1)
 })
 
-test('a scheduled run is skipped while another process runs, one by hand waits for it', async () => {
+test('while another process runs, a scheduled run is skipped and a manual run waits', async () => {
   const [one, two] = [startProcess('one'), startProcess('two')]
   const importer = new Gated()
   const first = one.runner.run(importer, 'schedule')
@@ -130,7 +130,7 @@ test('a scheduled run is skipped while another process runs, one by hand waits f
   expect(importer.fetched).toBe(3)
 })
 
-test('importers of different names do not wait for each other', async () => {
+test('different importers run at the same time', async () => {
   const one = startProcess('one')
   const slow = new Gated()
   const first = one.runner.run(slow, 'manual')
@@ -141,7 +141,7 @@ test('importers of different names do not wait for each other', async () => {
   await first
 })
 
-test('a process that dies in mid-run leaves no lock, and the next run closes its record', async () => {
+test('a process that dies during a run leaves no lock, and the next run marks it as failed', async () => {
   const [dead, next] = [startProcess('dead'), startProcess('next')]
   const cut = new Gated()
   const lost = dead.runner.run(cut, 'schedule')
@@ -151,7 +151,7 @@ test('a process that dies in mid-run leaves no lock, and the next run closes its
   )
   const run = await next.runner.run(new Gated().letGo(), 'manual')
   expect(run!.state).toBe('succeeded')
-  expect((await runs())[1]).toMatchObject({ state: 'failed', error: 'cut off: the process ended' })
+  expect((await runs())[1]).toMatchObject({ state: 'failed', error: 'interrupted: the process ended' })
 
   // It was only its connections that died: what it has fetched by now is too late to be saved.
   cut.save = async (transaction) => {
@@ -159,13 +159,13 @@ test('a process that dies in mid-run leaves no lock, and the next run closes its
     return counts
   }
   cut.letGo()
-  expect(await lost).toMatchObject({ state: 'failed', error: 'cut off: the process ended' })
+  expect(await lost).toMatchObject({ state: 'failed', error: 'interrupted: the process ended' })
   expect((await events()).filter(({ type }) => type === 'background_task_failed')).toHaveLength(1)
   expect(await database.rows('SELECT 1 FROM tasks')).toEqual([])
   expect((await events()).filter(({ type }) => type === 'background_task_completed')).toHaveLength(1)
 })
 
-test('what a killed process left as running is closed, once, and not what is under way', async () => {
+test('closeCutOff marks the run of a killed process as failed once, and no run in progress', async () => {
   const [one, two] = [startProcess('one'), startProcess('two')]
   const importer = new Gated()
   const first = one.runner.run(importer, 'manual')
@@ -184,14 +184,14 @@ test('what a killed process left as running is closed, once, and not what is und
     WHERE locktype = 'advisory' AND datname = current_database() AND application_name = 'two'`
   expect(await database.rows(locks)).toEqual([])
   expect(two.changes).toBe(1)
-  expect((await runs())[0]).toMatchObject({ state: 'failed', error: 'cut off: the process ended' })
+  expect((await runs())[0]).toMatchObject({ state: 'failed', error: 'interrupted: the process ended' })
   expect((await events()).map(({ type }) => type)).toEqual([
     'background_task_completed',
     'background_task_failed',
   ])
 })
 
-test('a failure to save writes nothing of it, is recorded and told, and the next run works', async () => {
+test('a failure to save writes no data, is recorded and published, and the next run works', async () => {
   const one = startProcess('one')
   const broken = new Gated().letGo()
   broken.save = async (transaction) => {
@@ -207,14 +207,14 @@ test('a failure to save writes nothing of it, is recorded and told, and the next
   expect(await one.runner.run(new Gated().letGo(), 'schedule')).toMatchObject({ state: 'succeeded' })
 })
 
-test('a failure to fetch is recorded with its whole reason', async () => {
+test('a failure to fetch is recorded with the full reason', async () => {
   const one = startProcess('one')
   const error = new Error('status 500 instead of 200', { cause: new Error('because') })
   const run = await one.runner.run(new Gated().fail(error), 'manual')
   expect(run).toMatchObject({ state: 'failed', error: 'status 500 instead of 200: because' })
 })
 
-test('a stop in mid-run is recorded as such and does not wait for the source', async () => {
+test('a stop during a run is recorded and does not wait for the source', async () => {
   const one = startProcess('one')
   const importer = new Gated()
   const running = one.runner.run(importer, 'schedule')
@@ -224,7 +224,7 @@ test('a stop in mid-run is recorded as such and does not wait for the source', a
   expect(await runs()).toMatchObject([{ state: 'failed', error: 'the server stopped' }])
 })
 
-test('many runs by hand at once all come to their turn, and starve nobody of connections', async () => {
+test('many concurrent manual runs all finish and leave connections to others', async () => {
   const one = startProcess('one')
   const importer = new Gated()
   const all = Promise.allSettled(Array.from({ length: 25 }, () => one.runner.run(importer, 'manual')))
@@ -239,7 +239,7 @@ test('many runs by hand at once all come to their turn, and starve nobody of con
   expect(importer.most).toBe(1)
 })
 
-test('history of more than thirty days is dropped, but not a run of another importer', async () => {
+test('history older than thirty days is deleted, of this importer only', async () => {
   const one = startProcess('one')
   await one.runner.run(new Gated().letGo(), 'manual')
   await one.runner.run(Object.assign(new Gated().letGo(), { name: 'others' }), 'manual')
@@ -249,7 +249,7 @@ test('history of more than thirty days is dropped, but not a run of another impo
   expect(await listImportRuns(database.db, 'others', 10)).toHaveLength(1)
 })
 
-test('a run that is started goes on by itself; until it is over, every process names that one', async () => {
+test('start returns at once, and until the run has finished every process returns its id', async () => {
   const [one, other] = [startProcess('one'), startProcess('other')]
   const importer = new Gated()
   const id = await one.runner.start(importer)
@@ -263,7 +263,7 @@ test('a run that is started goes on by itself; until it is over, every process n
   expect(importer.most).toBe(1)
 })
 
-test('a run that cannot begin is an error of whoever started it', async () => {
+test('start rejects if the run cannot begin', async () => {
   const away = openDatabase({ connectionString: 'postgresql://127.0.0.1:1/none' }, () => {})
   await using runner = createImportRunner({ db: away, log: logTo([]), onChange: () => {} })
   await expect(runner.start(new Gated())).rejects.toThrow(/database is not available/)

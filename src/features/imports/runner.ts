@@ -6,44 +6,44 @@ import type { Logger } from '../../platform/logging/logger.ts'
 import { beginRun, closeCutOff, failRun, findRun, findRunning, finishRun } from './import-run-store.ts'
 import type { Importer, ImportRun, Trigger } from './importer.ts'
 
-/** Of the importer that is the first value of a statement. */
+/** Advisory lock keys of the importer that is the first value of a statement. */
 const LOCK = "hashtext('taskwire import'), hashtext($1)"
-/** How long a run by hand waits for one that is under way. */
+/** How long a manual run waits for a run in progress. */
 const WAIT_MS = 30_000
 
 export interface ImportRunner extends AsyncDisposable {
   /**
-   * Runs an importer now and returns the finished run, also when it failed. Across all processes one
-   * run of an importer happens at a time: a scheduled one that finds another under way is skipped
-   * (undefined), one by hand waits for it and then runs. `signal` ends it early, as failed.
+   * Runs an importer now and returns the finished run, which may have failed. Across all processes one run of an
+   * importer is in progress at a time. A scheduled run is skipped (undefined) if another is in progress; a manual run
+   * waits for it. Aborting `signal` makes the run fail.
    */
   run(importer: Importer, trigger: Trigger, signal?: AbortSignal): Promise<ImportRun | undefined>
   /**
-   * Begins a run by hand and returns its id; the run goes on by itself. While one is under way, in
-   * whichever process, it begins none and returns the id of that one.
+   * Starts a manual run in the background and returns its id. If a run is in progress in any process, returns the id
+   * of that run and starts none.
    */
   start(importer: Importer): Promise<number>
-  /** Closes the run of a process that was killed in the middle, which would look as if it were under way until the next. */
+  /** Marks a run as failed whose process was killed. It would otherwise be shown as running until the next run. */
   closeCutOff(importer: Importer): Promise<void>
 }
 
-interface Begin {
-  /** Whether it waits for a run that is under way; else there is none. */
+interface StartOptions {
+  /** Whether to wait for a run in progress. If false, the run is skipped. */
   wait: boolean
-  /** Hears the id of the run, once it is recorded. */
-  begun?: (runId: number) => void
+  /** Called with the id of the run once it is recorded. */
+  onStarted?: (runId: number) => void
 }
 
 export function createImportRunner(deps: {
   db: Database
   log: Logger
   onChange: () => void
-  /** Hears of each run that has ended here. */
+  /** Called for each run that has finished in this process. */
   onEnd?: (run: ImportRun) => void
 }): ImportRunner {
   const { db, log, onChange, onEnd } = deps
   const stopping = new AbortController()
-  /** The last run of each importer here. Those that wait for it hold no connection of the pool. */
+  /** The last run of each importer in this process. Runs that wait for it hold no database connection. */
   const running = new Map<string, Promise<unknown>>()
 
   async function inTurn(
@@ -51,11 +51,11 @@ export function createImportRunner(deps: {
     importer: Importer,
     signal: AbortSignal,
   ): Promise<ImportRun | undefined> {
-    const asked = Date.now()
+    const requestedAt = Date.now()
     await before.catch(() => {})
     if (stopping.signal.aborted) throw new DomainError('unavailable', 'The server is stopping.')
     signal.throwIfAborted()
-    if (Date.now() - asked > WAIT_MS) throw underWay(importer.name)
+    if (Date.now() - requestedAt > WAIT_MS) throw inProgress(importer.name)
     return await run(importer, 'manual', signal, { wait: true })
   }
 
@@ -63,12 +63,12 @@ export function createImportRunner(deps: {
     importer: Importer,
     trigger: Trigger,
     signal: AbortSignal,
-    { wait, begun }: Begin,
+    { wait, onStarted }: StartOptions,
   ): Promise<ImportRun | undefined> {
     await using session = await db.session()
     if (!(await lock(session, importer.name, wait))) return skipped(importer)
     const runId = await beginRun(db, importer.name, trigger)
-    begun?.(runId)
+    onStarted?.(runId)
     const context = { importer: importer.name, runId }
     log.info(context, 'import started')
     const finished = await attempt(importer, runId, signal)
@@ -80,14 +80,14 @@ export function createImportRunner(deps: {
   }
 
   function skipped({ name }: Importer): undefined {
-    log.info({ importer: name }, 'import skipped: another run is under way')
+    log.info({ importer: name }, 'import skipped: another run is in progress')
   }
 
   async function attempt(importer: Importer, runId: number, signal: AbortSignal): Promise<ImportRun> {
     try {
       const save = await importer.fetch(signal)
       signal.throwIfAborted()
-      // The rows, the run's end and its event are one: all of them or none.
+      // The rows, the result of the run and its event are committed together or not at all.
       return await db.transaction(async (transaction) => {
         const finished = await finishRun(transaction, runId, await save(transaction))
         const data = { ...counted(finished), importer: importer.name, run_id: runId }
@@ -106,10 +106,13 @@ export function createImportRunner(deps: {
     }
   }
 
-  /** The id of a run that begins and goes on by itself; undefined when one is under way and it does not wait. */
-  async function begin(importer: Importer, wait: boolean): Promise<number | undefined> {
+  /** Starts a run in the background and returns its id; undefined if it was skipped. */
+  async function startRun(importer: Importer, wait: boolean): Promise<number | undefined> {
     const { promise, resolve } = Promise.withResolvers<number>()
-    const current = remembered(importer, run(importer, 'manual', stopping.signal, { wait, begun: resolve }))
+    const current = remembered(
+      importer,
+      run(importer, 'manual', stopping.signal, { wait, onStarted: resolve }),
+    )
     current.catch((error) =>
       log.warn({ importer: importer.name }, `import could not run: ${errorText(error)}`),
     )
@@ -124,8 +127,8 @@ export function createImportRunner(deps: {
   }
 
   return {
-    async run(importer, trigger, asked) {
-      const signal = asked ? AbortSignal.any([stopping.signal, asked]) : stopping.signal
+    async run(importer, trigger, callerSignal) {
+      const signal = callerSignal ? AbortSignal.any([stopping.signal, callerSignal]) : stopping.signal
       const before = running.get(importer.name)
       if (before && trigger === 'schedule') return skipped(importer)
       const current = before
@@ -134,12 +137,12 @@ export function createImportRunner(deps: {
       return await remembered(importer, current)
     },
     async start(importer) {
-      const id = running.has(importer.name) ? undefined : await begin(importer, false)
-      // One that is neither begun nor recorded is about to be, or has just ended.
-      return id ?? (await findRunning(db, importer.name)) ?? (await begin(importer, true))!
+      const id = running.has(importer.name) ? undefined : await startRun(importer, false)
+      // A run that is not recorded yet is about to be, or has just finished.
+      return id ?? (await findRunning(db, importer.name)) ?? (await startRun(importer, true))!
     },
     async closeCutOff({ name }) {
-      // Its lock ends with the transaction, for sure before the first run, which would be skipped for it.
+      // The lock ends with the transaction, so it is released before the first run, which it would cause to be skipped.
       const wasCutOff = await db.transaction(async (transaction) => {
         const { rows } = await transaction.query<{ got: boolean }>({
           text: `SELECT pg_try_advisory_xact_lock(${LOCK}) AS got`,
@@ -148,7 +151,7 @@ export function createImportRunner(deps: {
         return rows[0]!.got && (await closeCutOff(transaction, name))
       })
       if (!wasCutOff) return
-      log.warn({ importer: name }, 'an import was cut off: the process ended')
+      log.warn({ importer: name }, 'import interrupted: the process ended')
       onChange()
     },
     async [Symbol.asyncDispose]() {
@@ -158,7 +161,7 @@ export function createImportRunner(deps: {
   }
 }
 
-// A session lock: it ends with its connection, so a killed process never leaves it behind.
+// A session lock ends with its connection, so a killed process never leaves it behind.
 async function lock(session: DatabaseSession, name: string, wait: boolean): Promise<boolean> {
   if (!wait) {
     const { rows } = await session.query<{ got: boolean }>({
@@ -173,12 +176,12 @@ async function lock(session: DatabaseSession, name: string, wait: boolean): Prom
     return true
   } catch (error) {
     if (!isLockTimeout(error)) throw error
-    throw underWay(name)
+    throw inProgress(name)
   }
 }
 
-function underWay(name: string): DomainError {
-  return new DomainError('conflict', `A run of "${name}" is under way; try again when it is done.`)
+function inProgress(name: string): DomainError {
+  return new DomainError('conflict', `A run of "${name}" is in progress. Try again when it has finished.`)
 }
 
 function counted({ created_count, updated_count, skipped_count }: ImportRun) {

@@ -65,9 +65,9 @@ const booked = (ran = 1) =>
   eventually(async () => {
     const all = await jobs()
     return all.length > ran ? all.find(({ state }) => state === 'created') : undefined
-  }, 'the next run is booked')
+  }, 'the next run is enqueued')
 
-/** As if the time of the next run had come `seconds` ago. */
+/** Makes the next run due since `seconds` ago. */
 async function makeDue(seconds = 0): Promise<Job> {
   const [job] = await database.rows<Job>(
     `UPDATE pgboss.job SET start_after = now() - make_interval(secs => $1)
@@ -78,7 +78,7 @@ async function makeDue(seconds = 0): Promise<Job> {
   return job!
 }
 
-test('one run at start, then one each interval, on the grid of the first', async () => {
+test('an importer runs at the start and then once per interval, on the grid of the first run', async () => {
   await schedule()
   const next = await booked()
   expect(fetched).toBe(1)
@@ -86,24 +86,24 @@ test('one run at start, then one each interval, on the grid of the first', async
   expect(next.due - first!.due).toBeCloseTo(60, 1)
   expect((await nextRun(current, importer))!.getTime() / 1000).toBeCloseTo(next.due, 2)
 
-  // Late by less than an interval: the one after it is on the grid all the same, not later by as much.
+  // A delay of less than an interval does not move the grid.
   const second = await makeDue(7)
   const third = await booked(2)
   expect(fetched).toBe(2)
   expect(third.due - second.due).toBeCloseTo(60, 1)
 
-  // Late by more: what came due meanwhile is skipped.
+  // After a longer delay the missed times are skipped.
   const late = await makeDue(150)
   const after = await booked(3)
   expect(fetched).toBe(3)
   expect(after.due - late.due).toBeCloseTo(180, 1)
 })
 
-test('two schedulers on one database make one run of what is due', async () => {
+test('two schedulers on one database start a due run once', async () => {
   await schedule()
   await booked()
   await schedule()
-  await booked(2) // Its own start has a run too.
+  await booked(2) // The start of the second scheduler enqueues a run too.
   const before = fetched
   expect(await waiting()).toHaveLength(1)
   const due = await makeDue()
@@ -116,7 +116,7 @@ test('two schedulers on one database make one run of what is due', async () => {
   )
 })
 
-test('a new start runs at once and books with the new interval', async () => {
+test('a new start runs at once and enqueues with the new interval', async () => {
   importer.intervalSeconds = 3600
   const first = await schedule()
   const old = await booked()
@@ -130,7 +130,7 @@ test('a new start runs at once and books with the new interval', async () => {
   expect(await waiting()).toHaveLength(1)
 })
 
-test('a successor that is missing is booked again', async () => {
+test('a missing next run is enqueued again', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   stack.defer(() => void vi.useRealTimers())
   await schedule()
@@ -138,18 +138,18 @@ test('a successor that is missing is booked again', async () => {
   await database.rows(`DELETE FROM pgboss.job WHERE name = 'import-todos'`)
   expect(await nextRun(current, importer)).toBeUndefined()
   vi.advanceTimersByTime(60_000)
-  const next = await eventually(() => nextRun(current, importer), 'it is booked again')
+  const next = await eventually(() => nextRun(current, importer), 'it is enqueued again')
   expect(next.getTime() - Date.now()).toBeGreaterThan(50_000)
   vi.advanceTimersByTime(180_000)
   await eventually(async () => (await waiting()).length === 1, 'and only once')
 })
 
-test('a run that cannot even begin has a successor', async () => {
+test('a run that cannot begin is followed by the next', async () => {
   let tries = 0
   await schedule({
     run: async () => {
       tries++
-      throw new Error('the database is away')
+      throw new Error('the database is unavailable')
     },
   })
   await booked()
@@ -159,13 +159,13 @@ test('a run that cannot even begin has a successor', async () => {
   expect(tries).toBe(2)
 })
 
-test('after its end it starts nothing', async () => {
+test('after its disposal the schedule starts nothing', async () => {
   const started = await schedule()
   await booked()
   await started[Symbol.asyncDispose]()
   await makeDue()
   const other = await openQueues()
-  // Another worker would get the job: it is still there.
+  // The job is still in the queue: another worker can fetch it.
   const [job] = await other.get('import-todos').fetch({ batchSize: 1 })
   expect(job).toBeDefined()
   expect(fetched).toBe(1)

@@ -5,21 +5,22 @@ import { retryAfterSeconds } from './retry.ts'
 import type { SecretBox } from './secret-box.ts'
 import { signedHeaders } from './signature.ts'
 
-/** What became of an attempt. */
+/** The result of one attempt. */
 export interface AttemptOutcome {
-  /** null: there was no answer. */
+  /** Status of the response; null: there was none. */
   status: number | null
-  /** undefined: it was delivered. */
+  /** undefined: the delivery succeeded. */
   error: string | undefined
-  /** Whether the receiver cannot take anything now, and for how many seconds where it says so. */
+  /** Whether the receiver did not respond or is overloaded, so that other deliveries would fail too. */
   busy: boolean
+  /** Seconds, if the receiver sent `Retry-After`. */
   retryAfter: number | undefined
 }
 
-/** With these a receiver asks to be left alone, and may say for how long (RFC 9110, RFC 6585). */
+/** Statuses of an overloaded receiver, which may send `Retry-After` (RFC 9110, RFC 6585). */
 const BUSY = [429, 503]
 
-/** Sends a delivery, signed by the secrets of its webhook. */
+/** Sends a delivery, signed with the secrets of its webhook. */
 export async function attemptDelivery(
   { poster, secrets }: { poster: Poster; secrets: SecretBox },
   due: DueDelivery,
@@ -27,7 +28,8 @@ export async function attemptDelivery(
 ): Promise<AttemptOutcome> {
   const sealed = [due.secret, due.old_secret].filter((one) => one !== null)
   const known = sealed.map((one) => secrets.open(one)).filter((one) => one !== undefined)
-  if (known.length === 0) return without('its secret cannot be read with the present SECRET_KEY; renew it')
+  if (known.length === 0)
+    return noResponse('the secret cannot be decrypted with the current SECRET_KEY; renew the secret')
   const headers = {
     'content-type': 'application/json',
     'user-agent': 'taskwire',
@@ -35,10 +37,10 @@ export async function attemptDelivery(
   }
   return poster
     .post(due.url, { headers, body: due.body, signal })
-    .then(outcomeOf, (error) => without(errorText(error)))
+    .then(outcomeOf, (error) => noResponse(errorText(error)))
 }
 
-function without(error: string): AttemptOutcome {
+function noResponse(error: string): AttemptOutcome {
   return { status: null, error, busy: true, retryAfter: undefined }
 }
 

@@ -1,24 +1,24 @@
 import { publicTypes } from '../../events/event-types.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 
-/** A delivery that is due: what is to be sent, and where to. */
+/** A due delivery with the request to send. */
 export interface DueDelivery {
   id: number
   webhook_id: number
   event_id: string
   body: string
-  /** Failed attempts so far, or since it was begun anew. */
+  /** Failed attempts, counted from the last redelivery. */
   tries: number
   url: string
   enabled: boolean
-  /** Whether the owner of the webhook may read the event now. */
+  /** Whether the owner of the webhook may still read the event. */
   allowed: boolean
-  /** Sealed. */
+  /** Encrypted. */
   secret: Buffer
   old_secret: Buffer | null
 }
 
-/** The first `limit` deliveries that are due at a webhook, but for those in `except`. */
+/** Returns the first `limit` due deliveries of a webhook, without those in `except`. */
 export async function findDue(
   db: Queryable,
   webhookId: number,
@@ -41,7 +41,7 @@ export async function findDue(
   return rows
 }
 
-/** Says whether its webhook had failed before. A delivery that was begun anew meanwhile is not touched. */
+/** Records a success. `recovered`: the webhook had been failing. A delivery that was redelivered meanwhile stays as it is. */
 export async function recordSuccess(
   db: Queryable,
   { id, tries }: DueDelivery,
@@ -63,14 +63,14 @@ export async function recordSuccess(
 }
 
 export interface DeliveryFailure {
-  /** null: there was no answer. */
+  /** Status of the response; null: there was none. */
   status: number | null
   error: string
-  /** Seconds until the next attempt; undefined: there is none. */
+  /** Seconds until the next attempt; undefined: this was the last attempt. */
   delaySeconds: number | undefined
 }
 
-/** Says whether its webhook had not failed before. */
+/** Records a failure. `began`: the webhook had not been failing. */
 export async function recordFailure(
   db: Queryable,
   { id, tries }: DueDelivery,
@@ -93,7 +93,7 @@ export async function recordFailure(
   return { began: rows.length > 0 }
 }
 
-/** Ends, without an attempt, one delivery of a webhook or, without `id`, up to `limit` of them that wait. */
+/** Fails one waiting delivery of a webhook without an attempt or, without `id`, up to `limit` of them. */
 export async function refuseDeliveries(
   db: Queryable,
   which: { webhookId: number; id?: number; limit: number },
@@ -108,7 +108,7 @@ export async function refuseDeliveries(
   })
 }
 
-/** Disables a webhook that is enabled and has been failing for so many days; says whether it did. */
+/** Disables an enabled webhook that has been failing for `afterDays` days; returns whether it did. */
 export async function disableWebhook(
   db: Queryable,
   id: number,

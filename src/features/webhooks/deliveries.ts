@@ -18,8 +18,8 @@ const TIMING: Timing = {
 }
 
 /**
- * Sends what is due to the webhooks, until it is disposed. An attempt and its record are not one: a
- * process that dies between them sends again, with the same `webhook-id`.
+ * Sends due deliveries to the webhooks until it is disposed. Sending and recording an attempt are not atomic: if the
+ * process dies between them, the delivery is sent again with the same `webhook-id`.
  */
 export async function startDeliveries(deps: {
   db: Database
@@ -33,7 +33,7 @@ export async function startDeliveries(deps: {
   await using stack = new AsyncDisposableStack()
   const poster = stack.use(createPoster({ guard, timeoutMs: timing.timeoutMs }))
   await resealSecrets(db, secrets, log)
-  // Each has its run, unless the jobs were lost, as with a backup of the other tables only.
+  // Normally each of them has a run. The jobs may be missing, for example after restoring a backup without them.
   await db.transaction(async (transaction) => bookRuns(transaction, queue, await lockWaiting(transaction)))
 
   async function make(run: WebhookRunClaim, signal: AbortSignal): Promise<GroupHealth> {
@@ -44,7 +44,7 @@ export async function startDeliveries(deps: {
       health = await work.make()
       pauseSeconds = work.pauseSeconds
     } catch (error) {
-      log.debug({ webhookId: run.webhookId }, `a run of deliveries was cut short: ${errorText(error)}`)
+      log.debug({ webhookId: run.webhookId }, `webhook run aborted: ${errorText(error)}`)
     }
     await db.transaction((transaction) => endRun(transaction, queue, run, pauseSeconds))
     return health

@@ -5,15 +5,15 @@ import { logTo } from '../../../test/support/log.ts'
 import { type GroupHealth, type JobQueues, openJobQueues } from '../../platform/queue/index.ts'
 import { type DeliveryQueue, openDeliveryQueue, type WebhookRunClaim } from './delivery-queue.ts'
 
-/** A run that is under way until it is ended. */
-interface Taken extends WebhookRunClaim {
+/** A run that is in progress until `end` is called. */
+interface Started extends WebhookRunClaim {
   end(health?: GroupHealth): void
 }
 
 let database: TestDatabase
 let queues: JobQueues
 let queue: DeliveryQueue
-let taken: Taken[]
+let started: Started[]
 let stack: AsyncDisposableStack
 const log = logTo([])
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   stack = new AsyncDisposableStack()
-  taken = []
+  started = []
   queue = await openDeliveryQueue({ queues, log, pollMs: 10 })
   await database.rows("DELETE FROM pgboss.job WHERE name = 'webhook-runs'")
 })
@@ -36,12 +36,12 @@ afterAll(async () => {
 function work(by = queue): void {
   const working = by.work(async (run, signal) => {
     const { promise, resolve } = Promise.withResolvers<GroupHealth>()
-    taken.push({ ...run, end: (health = 'healthy') => resolve(health) })
+    started.push({ ...run, end: (health = 'healthy') => resolve(health) })
     signal.addEventListener('abort', () => resolve('healthy'))
     return await promise
   })
   stack.defer(async () => {
-    for (const { end } of taken) end()
+    for (const { end } of started) end()
     await working[Symbol.asyncDispose]()
   })
 }
@@ -55,9 +55,10 @@ const jobs = () =>
     `SELECT state, round(extract(epoch FROM start_after - now()))::float8 AS wait
      FROM pgboss.job WHERE name = 'webhook-runs' ORDER BY created_on`,
   )
-const isTaken = (count: number) => eventually(() => taken.length === count, `${count} runs are taken`)
+const haveStarted = (count: number) =>
+  eventually(() => started.length === count, `${count} runs have started`)
 
-test('of a webhook one run is booked, whose time the last booking says', async () => {
+test('a webhook has one queued run, at the time of the last booking', async () => {
   await book(1, 600)
   await book(1, 3600)
   expect(await jobs()).toEqual([{ state: 'created', wait: 3600 }])
@@ -69,7 +70,7 @@ test('of a webhook one run is booked, whose time the last booking says', async (
   ])
 })
 
-test('a booking that is rolled back was none', async () => {
+test('a booking that is rolled back leaves no run', async () => {
   const failing = database.db.transaction(async (transaction) => {
     await queue.book(transaction, [{ webhookId: 1, delaySeconds: 0 }])
     throw new Error('no')
@@ -78,19 +79,19 @@ test('a booking that is rolled back was none', async () => {
   expect(await jobs()).toEqual([])
 })
 
-test('while a run is under way none of the same webhook is booked; when it is settled it can be', async () => {
+test('no run of a webhook is queued while one is in progress, but after it is settled', async () => {
   work()
   await book(1)
-  await isTaken(1)
+  await haveStarted(1)
   await book(1)
   expect(await jobs()).toMatchObject([{ state: 'active' }])
-  expect(await settle(taken[0]!)).toBe(true)
+  expect(await settle(started[0]!)).toBe(true)
   expect(await jobs()).toEqual([])
   await book(1)
-  await isTaken(2)
+  await haveStarted(2)
 })
 
-test('each due run is taken by one of several processes', async () => {
+test('each due run starts in one of several processes', async () => {
   work()
   work(await openDeliveryQueue({ queues, log, pollMs: 10 }))
   await database.db.transaction((transaction) =>
@@ -99,22 +100,22 @@ test('each due run is taken by one of several processes', async () => {
       Array.from({ length: 30 }, (_, webhookId) => ({ webhookId, delaySeconds: 0 })),
     ),
   )
-  await isTaken(30)
-  expect(new Set(taken.map(({ webhookId }) => webhookId)).size).toBe(30)
+  await haveStarted(30)
+  expect(new Set(started.map(({ webhookId }) => webhookId)).size).toBe(30)
 })
 
-test('one that is due later is taken when it is due', async () => {
+test('a delayed run starts when it is due', async () => {
   work()
   const began = performance.now()
   await book(1, 0.3)
-  await isTaken(1)
+  await haveStarted(1)
   expect(performance.now() - began).toBeGreaterThan(290)
 })
 
-test('a run that nobody settled comes again after its time, and the first cannot be settled any more', async () => {
+test('a run that was not settled is retried when its claim expires, and its first claim is invalid', async () => {
   work()
   await book(1)
-  await isTaken(1)
+  await haveStarted(1)
   await database.rows(
     "UPDATE pgboss.job SET started_on = now() - interval '44 s' WHERE name = 'webhook-runs'",
   )
@@ -128,39 +129,39 @@ test('a run that nobody settled comes again after its time, and the first cannot
     "UPDATE pgboss.job SET started_on = now() - interval '46 s' WHERE name = 'webhook-runs'",
   )
   await recover()
-  await isTaken(2)
-  const [first, second] = taken
+  await haveStarted(2)
+  const [first, second] = started
   expect(await settle(first!)).toBe(false)
   expect(await jobs()).toMatchObject([{ state: 'active' }])
   expect(await settle(second!)).toBe(true)
 })
 
-test('webhooks in trouble get a part of the slots, well ones the rest', async () => {
+test('failing webhooks share some of the slots, healthy ones get the others', async () => {
   work()
   for (let webhookId = 100; webhookId < 140; webhookId++) await book(webhookId)
-  await isTaken(20)
-  // Those that got a slot are in trouble now, and so are those that come after them.
-  for (const one of taken) one.end('failing')
-  await isTaken(40)
-  for (const one of taken) {
+  await haveStarted(20)
+  // The webhooks that got a slot are failing now, and so are those that get the next slots.
+  for (const one of started) one.end('failing')
+  await haveStarted(40)
+  for (const one of started) {
     await settle(one)
     one.end('failing')
   }
   for (let webhookId = 100; webhookId < 140; webhookId++) await book(webhookId)
-  await isTaken(50)
+  await haveStarted(50)
   await book(1)
   await book(2)
-  await isTaken(52)
-  expect(taken.slice(40, 50).every(({ webhookId }) => webhookId >= 100)).toBe(true)
+  await haveStarted(52)
+  expect(started.slice(40, 50).every(({ webhookId }) => webhookId >= 100)).toBe(true)
   expect(
-    taken
+    started
       .slice(50)
       .map(({ webhookId }) => webhookId)
       .toSorted(),
   ).toEqual([1, 2])
 })
 
-test('those under way at the end are told, and waited for', async () => {
+test('disposal aborts the signals of running jobs and waits for them', async () => {
   const working = queue.work(async (_run, signal) => {
     await new Promise((resolve) => signal.addEventListener('abort', resolve))
     ended = true
@@ -169,7 +170,7 @@ test('those under way at the end are told, and waited for', async () => {
   let ended = false
   await book(1)
   queue.wake()
-  await eventually(async () => (await jobs())[0]?.state === 'active', 'it is under way')
+  await eventually(async () => (await jobs())[0]?.state === 'active', 'it is in progress')
   await working[Symbol.asyncDispose]()
   expect(ended).toBe(true)
 })

@@ -26,7 +26,7 @@ const create = (actor: UserActor | typeof operator, path: string) =>
 const waitFor = (...paths: string[]) =>
   eventually(() => paths.every((path) => receiver.ids(`/${path}`).length > 0), `something at ${paths}`)
 
-test('a user gets the events of their own things, an admin and the operator those of everybody and nobody', async () => {
+test('a user receives the events of their own resources, an admin and the operator those of all', async () => {
   const [anna, boris, root] = [await user(), await user(), await user('admin')]
   for (const [actor, path] of [
     [anna, 'anna'],
@@ -36,9 +36,9 @@ test('a user gets the events of their own things, an admin and the operator thos
   ] as const) {
     await create(actor, path)
   }
-  const [ofAnna] = await harness.tell(1, { user_id: anna.id })
-  const [ofBoris] = await harness.tell(1, { user_id: boris.id })
-  const [ofNobody] = await harness.tell(1)
+  const [ofAnna] = await harness.publish(1, { user_id: anna.id })
+  const [ofBoris] = await harness.publish(1, { user_id: boris.id })
+  const [ofNobody] = await harness.publish(1)
   const all = [ofAnna, ofBoris, ofNobody]
   await eventually(() => receiver.received.length === 8, 'eight messages')
   expect(receiver.ids('/anna')).toEqual([ofAnna])
@@ -47,39 +47,39 @@ test('a user gets the events of their own things, an admin and the operator thos
   expect(receiver.ids('/operator').sort()).toEqual(all)
 })
 
-test('what an owner gets follows their present role', async () => {
+test('the events an owner receives depend on their current role', async () => {
   const [anna, root] = [await user(), await user('admin')]
   await create(root, 'root')
   await create(operator, 'operator')
   await change(root.id, "role = 'user'")
-  await harness.tell(1, { user_id: anna.id })
+  await harness.publish(1, { user_id: anna.id })
   await waitFor('operator')
-  const [own] = await harness.tell(1, { user_id: root.id })
+  const [own] = await harness.publish(1, { user_id: root.id })
   await waitFor('root')
   expect(receiver.ids('/root')).toEqual([own])
 })
 
-test('a disabled owner gets nothing, neither new events nor what waits', async () => {
+test('a disabled owner receives neither new events nor waiting deliveries', async () => {
   const anna = await user()
   const { id } = await create(anna, 'anna')
   receiver.answer(500)
-  await harness.tell(1, { user_id: anna.id })
+  await harness.publish(1, { user_id: anna.id })
   await waitFor('anna')
   await change(anna.id, 'disabled = true')
   await harness.delivery(id, { state: 'failed', error: 'its owner may no longer read the event' })
   receiver.received.length = 0
   await create(operator, 'operator')
-  await harness.tell(1, { user_id: anna.id })
+  await harness.publish(1, { user_id: anna.id })
   await waitFor('operator')
   expect(receiver.ids('/anna')).toEqual([])
   expect(await harness.deliveries(id)).toHaveLength(1)
 })
 
-test('a former admin is not sent, nor shown, what waited of others', async () => {
+test('a former admin neither receives nor reads waiting deliveries of other users', async () => {
   const [anna, root] = [await user(), await user('admin')]
   const { id } = await create(root, 'root')
   receiver.answer(500)
-  await harness.tell(1, { user_id: anna.id })
+  await harness.publish(1, { user_id: anna.id })
   await waitFor('root')
   await change(root.id, "role = 'user'")
   const row = await harness.delivery(id, { state: 'failed', error: 'its owner may no longer read the event' })
@@ -95,35 +95,35 @@ test('a former admin is not sent, nor shown, what waited of others', async () =>
   expect(receiver.received).toHaveLength(before)
 })
 
-test('only the types that are asked for come', async () => {
+test('a webhook receives only the types it subscribes to', async () => {
   const { id } = await harness.create(`${receiver.url}/created`, ['task_created'])
-  await harness.tell(1)
-  const [created] = await harness.tell(1, { type: 'task_created' })
+  await harness.publish(1)
+  const [created] = await harness.publish(1, { type: 'task_created' })
   await harness.delivery(id, { state: 'delivered', event_id: created! })
   expect(await harness.deliveries(id)).toHaveLength(1)
 })
 
-test('a new webhook does not get what was there before it, though the feed is behind', async () => {
-  const before = harness.write(3)
+test('a new webhook receives no earlier event, even if the consumer lags', async () => {
+  const before = harness.createEvents(3)
   const { id } = await create(operator, 'new')
-  await harness.hand(before)
-  const [after] = await harness.tell()
+  await harness.publishFrames(before)
+  const [after] = await harness.publish()
   await harness.delivery(id, { state: 'delivered', event_id: after! })
   expect(await harness.deliveries(id)).toHaveLength(1)
 })
 
-test('an event that cannot be told, to anybody, is not sent', async () => {
+test('an event that cannot be rendered is not sent', async () => {
   const { id } = await create(operator, 'told')
-  const [untold, told] = harness.write(2)
-  await harness.hand([new Frame({ ...untold!, user_id: null }, ''), told!])
+  const [untold, told] = harness.createEvents(2)
+  await harness.publishFrames([new Frame({ ...untold!, user_id: null }, ''), told!])
   await harness.delivery(id, { state: 'delivered', event_id: String(told!.id) })
   expect(await harness.deliveries(id)).toHaveLength(1)
 })
 
-test('while a webhook is disabled nothing is collected, and nothing sent', async () => {
+test('a disabled webhook collects and sends nothing', async () => {
   const { id } = await create(operator, 'off')
   receiver.answer(500)
-  await harness.tell(3)
+  await harness.publish(3)
   await waitFor('off')
   await harness.services().webhooks.change(operator, id, { enabled: false })
   const attempts = async () => receiver.received.length
@@ -132,64 +132,66 @@ test('while a webhook is disabled nothing is collected, and nothing sent', async
     'what waited is over',
   )
   const before = await attempts()
-  await harness.tell(3)
+  await harness.publish(3)
   await create(operator, 'on')
-  await harness.tell(1)
+  await harness.publish(1)
   await waitFor('on')
   expect(receiver.ids('/off')).toHaveLength(before)
   expect(await harness.deliveries(id)).toHaveLength(3)
 })
 
-test('for a day after a new secret messages are signed with both, then with the new one', async () => {
+test('for a day after a renewal messages are signed with both secrets, then with the new one', async () => {
   const { id, secret: old } = await create(operator, 'rotated')
   const renewed = await harness.services().webhooks.renewSecret(operator, id)
   expect(renewed.secret).not.toBe(old)
   const left = Date.parse(renewed.old_secret_until!) - Date.now()
   expect(left / 3_600_000).toBeCloseTo(24, 1)
-  await harness.tell()
+  await harness.publish()
   await eventually(() => receiver.received.length === 1, 'it comes')
   for (const secret of [renewed.secret, old]) verified(secret, receiver.received[0]!)
 
   await harness.database.rows("UPDATE webhooks SET old_secret_until = now() - interval '1 s'")
   expect(await harness.webhook(id)).toMatchObject({ old_secret_until: null })
-  await harness.tell()
+  await harness.publish()
   await eventually(() => receiver.received.length === 2, 'the next comes')
   verified(renewed.secret, receiver.received[1]!)
   expect(() => verified(old, receiver.received[1]!)).toThrow('No matching signature found')
 })
 
-test('SECRET_KEY is changed by listing the new one first; a start with both, and the old one can go', async () => {
+test('after a start with both keys the old SECRET_KEY can be removed', async () => {
   const next = 'the next key of the webhook tests, long enough'
   const { id, secret } = await create(operator, 'kept')
   await harness.services().webhooks.renewSecret(operator, id)
   await harness.restart([next, KEY])
   await harness.restart([next])
-  await harness.tell()
+  await harness.publish()
   await eventually(() => receiver.received.length === 1, 'it comes')
   verified(secret, receiver.received[0]!)
-  expect(harness.logged.filter(({ msg }) => String(msg).includes('kept under the new'))).toHaveLength(1)
+  expect(harness.logged.filter(({ msg }) => String(msg).includes('re-encrypted with the new'))).toHaveLength(
+    1,
+  )
   await harness.restart()
 })
 
-test('without the key it was made with a secret signs nothing: it is tried again, and said in the log', async () => {
+test('a delivery whose secret cannot be decrypted is logged and retried', async () => {
   const { id } = await create(operator, 'lost')
   await harness.restart(['another key of the webhook tests, long enough'])
-  await harness.tell()
-  const error = 'its secret cannot be read with the present SECRET_KEY; renew it'
+  await harness.publish()
+  const error = 'the secret cannot be decrypted with the current SECRET_KEY; renew the secret'
   await harness.delivery(id, { error, response_status: null })
   expect(receiver.received).toEqual([])
   const warnings = harness.logged.filter((line) => line.webhookId === id && line.level === 40)
   expect(warnings.map(({ msg }) => msg)).toEqual([expect.stringContaining('cannot be read')])
   const { secret } = await harness.services().webhooks.renewSecret(operator, id)
-  await harness.tell()
+  await harness.publish()
   await eventually(() => receiver.received.length > 0, 'with a new secret they come')
   verified(secret, receiver.received[0]!)
   await harness.restart()
 })
 
-test('deliveries go with time, those that wait later than the others', async () => {
+test('expired deliveries are purged, waiting ones later', async () => {
   const { id } = await create(operator, 'old')
-  const ids = await harness.tell(4)
+  const ids = await harness.publish(4)
   await eventually(() => receiver.received.length === 4, 'they come')
   const set = (event: string, age: string, state: string) =>
     harness.database.rows(

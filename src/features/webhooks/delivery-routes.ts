@@ -15,7 +15,7 @@ import type { DeliveryService } from './delivery-service.ts'
 import type { Delivery } from './webhook.ts'
 import { WebhookParams } from './webhook-schemas.ts'
 
-/** The log of deliveries, and what can be sent by hand. */
+/** Routes of the delivery log and of manual deliveries. */
 export function deliveryRoutes(deps: {
   deliveries: DeliveryService
   write: Write<{ deliveries: DeliveryService }>
@@ -33,8 +33,8 @@ export function deliveryRoutes(deps: {
       '/webhooks/:id/deliveries',
       {
         schema: {
-          summary: 'Log of the deliveries of a webhook, newest first',
-          description: 'Header: `Link` with next. Kept as long as events are.',
+          summary: 'List the deliveries of a webhook, newest first',
+          description: 'Header: `Link` with `rel="next"`. Deliveries are kept as long as events.',
           params: WebhookParams,
           querystring: ListDeliveriesSchema,
           response: { 200: DeliveryListSchema, ...problems(404, 422) },
@@ -57,7 +57,7 @@ export function deliveryRoutes(deps: {
       '/webhooks/:id/deliveries/:delivery',
       {
         schema: {
-          summary: 'Read a delivery, with what is sent',
+          summary: 'Read a delivery with the event it sends',
           params: DeliveryParams,
           response: { 200: DeliveryWithEventSchema, ...problems(404, 422) },
         },
@@ -69,8 +69,8 @@ export function deliveryRoutes(deps: {
       '/webhooks/:id/deliveries/:delivery/redeliver',
       {
         schema: {
-          summary: 'Send a delivery now, whatever became of it before',
-          description: 'With the same `webhook-id`; when it fails it is tried again as at first.',
+          summary: 'Send a delivery again now, whatever its state',
+          description: 'It keeps its `webhook-id`. Failed attempts are retried on the full schedule again.',
           params: DeliveryParams,
           ...idempotentHeaders,
           response: { 202: DeliverySchema, ...problems(404, 409, 422) },
@@ -79,9 +79,9 @@ export function deliveryRoutes(deps: {
       (request, reply) =>
         write(request, reply, async (services) => {
           const { id: webhookId, delivery: deliveryId } = request.params
-          const begun = await services.deliveries.redeliver(request.actor, webhookId, deliveryId)
-          return accepted(begun, () =>
-            log.info({ ...caller(request), webhookId, deliveryId }, 'webhook delivery begun anew'),
+          const delivery = await services.deliveries.redeliver(request.actor, webhookId, deliveryId)
+          return accepted(delivery, () =>
+            log.info({ ...caller(request), webhookId, deliveryId }, 'webhook delivery restarted'),
           )
         }),
     )
@@ -90,7 +90,7 @@ export function deliveryRoutes(deps: {
       '/webhooks/:id/test',
       {
         schema: {
-          summary: 'Send a message of the type `webhook_test`',
+          summary: 'Send a test message of type `webhook_test`',
           params: WebhookParams,
           ...idempotentHeaders,
           response: { 202: DeliverySchema, ...problems(404, 409, 422) },
@@ -99,9 +99,9 @@ export function deliveryRoutes(deps: {
       (request, reply) =>
         write(request, reply, async (services) => {
           const { id: webhookId } = request.params
-          const begun = await services.deliveries.test(request.actor, webhookId)
-          return accepted(begun, () =>
-            log.info({ ...caller(request), webhookId, deliveryId: begun.id }, 'webhook tested'),
+          const delivery = await services.deliveries.test(request.actor, webhookId)
+          return accepted(delivery, () =>
+            log.info({ ...caller(request), webhookId, deliveryId: delivery.id }, 'webhook tested'),
           )
         }),
     )

@@ -2,9 +2,9 @@ import type { Transaction } from '../../platform/database/database.ts'
 import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
 
 /**
- * Books, for each of the webhooks at which deliveries wait, a run when the first of them is due. The
- * transaction holds locks of these webhooks, as that of a run that ends does: so what is inserted while a
- * run is under way is either seen by its end, or sees that it has ended.
+ * Enqueues a run for each of the webhooks that has waiting deliveries, at the time when the first of them is due. The
+ * caller's transaction must hold locks of these webhooks, and so does the transaction that ends a run. A delivery
+ * that is inserted during a run is therefore either seen by the end of the run, or inserted after it.
  */
 export async function bookRuns(
   transaction: Transaction,
@@ -27,8 +27,7 @@ export async function bookRuns(
 }
 
 /**
- * Ends a run, and books the next one where deliveries wait. `pauseSeconds`: the receiver is left alone
- * for so long.
+ * Ends a run and enqueues the next one if deliveries wait. Nothing is sent to the receiver for `pauseSeconds`.
  */
 export async function endRun(
   transaction: Transaction,
@@ -47,7 +46,7 @@ export async function endRun(
   await bookRuns(transaction, queue, [run.webhookId])
 }
 
-/** The webhooks at which deliveries wait, locked as `bookRuns` needs it. */
+/** Returns the ids of the webhooks that have waiting deliveries, locked as `bookRuns` requires. */
 export async function lockWaiting(transaction: Transaction): Promise<number[]> {
   const { rows } = await transaction.query<{ id: number }>({
     text: `SELECT id FROM webhooks w

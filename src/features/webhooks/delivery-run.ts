@@ -23,26 +23,26 @@ export interface Sending {
 }
 
 export interface Timing {
-  /** Waits between the attempts at one delivery. */
+  /** Seconds between the attempts of one delivery. */
   retrySeconds: readonly number[]
-  /** How long a receiver that does not answer, or asks for time, is left alone. */
+  /** How long nothing is sent to a receiver that does not respond or is overloaded. */
   pauseSeconds: { min: number; max: number }
-  /** For one attempt. */
+  /** Timeout of one attempt. */
   timeoutMs: number
 }
 
-/** Attempts at one webhook at the same time. */
+/** Number of concurrent attempts per webhook. */
 const LANES = 4
-/** A run begins no attempt after this, so that other webhooks get their turn. */
+/** A run starts no attempt after this time, so that the runs of other webhooks get its slot. */
 const RUN_MS = 10_000
-/** A receiver that takes longer counts as trouble. */
+/** An attempt that takes longer makes the webhook count as failing. */
 const SLOW_MS = 5_000
-/** A webhook that has failed for so long, and runs out of attempts at a delivery, is disabled. */
+/** A webhook is disabled if it has been failing for so long when a delivery runs out of attempts. */
 const PATIENCE_DAYS = 5
 const GONE = 410
-const PORTION = 5000
+const BATCH = 5000
 
-/** Sends what is due at one webhook. */
+/** Sends the due deliveries of one webhook. */
 export class DeliveryRun {
   readonly #sending: Sending
   readonly #webhookId: number
@@ -50,9 +50,9 @@ export class DeliveryRun {
   readonly #inFlight = new Map<number, Promise<void>>()
   #failure: unknown
   #slow = false
-  /** One, until the receiver takes something. */
+  /** Number of concurrent attempts: one until the receiver accepts a delivery. */
   #lanes = 1
-  /** Seconds for which to leave the receiver alone. */
+  /** Seconds for which nothing should be sent to the receiver after this run. */
   pauseSeconds = 0
 
   constructor(sending: Sending, webhookId: number, signal: AbortSignal) {
@@ -61,13 +61,13 @@ export class DeliveryRun {
     this.#signal = signal
   }
 
-  /** Resolves when all that it began is over; rejects where that could not be recorded. */
+  /** Resolves when all attempts have ended; rejects if a result could not be recorded. */
   async make(): Promise<GroupHealth> {
     const end = performance.now() + RUN_MS
     const isOver = () =>
       this.#failure !== undefined || this.pauseSeconds > 0 || this.#signal.aborted || performance.now() > end
     for (;;) {
-      if (!isOver()) await this.#begin().catch((error) => this.#broke(error))
+      if (!isOver()) await this.#begin().catch((error) => this.#fail(error))
       if (this.#inFlight.size === 0) break
       await Promise.race(this.#inFlight.values())
     }
@@ -85,13 +85,13 @@ export class DeliveryRun {
     )
     for (const one of due) {
       const over = this.#deliver(one)
-        .catch((error) => this.#broke(error))
+        .catch((error) => this.#fail(error))
         .finally(() => this.#inFlight.delete(one.id))
       this.#inFlight.set(one.id, over)
     }
   }
 
-  #broke(error: unknown): void {
+  #fail(error: unknown): void {
     this.#failure ??= error
   }
 
@@ -99,7 +99,7 @@ export class DeliveryRun {
     const { db } = this.#sending
     const { id, webhook_id: webhookId } = due
     if (!due.enabled) {
-      return await refuseDeliveries(db, { webhookId, limit: PORTION }, 'the webhook is disabled')
+      return await refuseDeliveries(db, { webhookId, limit: BATCH }, 'the webhook is disabled')
     }
     if (!due.allowed) {
       const reason = 'its owner may no longer read the event'
@@ -109,7 +109,7 @@ export class DeliveryRun {
     const outcome = await attemptDelivery(this.#sending, due, this.#signal)
     if (performance.now() - began > SLOW_MS) this.#slow = true
     if (outcome.error === undefined) await this.#succeeded(due, outcome.status!)
-    // What was cut off is still due, for another process or the next start.
+    // An aborted attempt is not recorded: the delivery is still due, for another process or the next start.
     else if (!this.#signal.aborted) await this.#failed(due, { ...outcome, error: outcome.error })
   }
 
@@ -133,10 +133,10 @@ export class DeliveryRun {
     const isGone = status === GONE
     const delaySeconds = isGone ? undefined : retryDelay(timing.retrySeconds, due.tries + 1, retryAfter)
     const { began } = await recordFailure(db, due, { status, error, delaySeconds })
-    if (began) log.info({ webhookId, error }, 'webhook fails')
+    if (began) log.info({ webhookId, error }, 'webhook started to fail')
     if (delaySeconds !== undefined) return
     const reason = isGone
-      ? 'the receiver answered 410 Gone'
+      ? 'the receiver responded 410 Gone'
       : `every delivery has failed for ${PATIENCE_DAYS} days, the last one with: ${error}`
     if (await disableWebhook(db, webhookId, reason, isGone ? 0 : PATIENCE_DAYS)) {
       log.warn({ webhookId, reason }, 'webhook disabled')

@@ -24,11 +24,14 @@ const fields = {
   type: { type: 'string' },
   state: { type: 'string', enum: ['waiting', 'delivered', 'failed'] },
   attempts: { type: 'integer', minimum: 0 },
-  response_status: { type: ['integer', 'null'], description: 'Of the last attempt; null: no answer' },
-  error: { type: ['string', 'null'], description: 'What was wrong with the last attempt' },
+  response_status: {
+    type: ['integer', 'null'],
+    description: 'Status of the last attempt; null: no response',
+  },
+  error: { type: ['string', 'null'], description: 'Error of the last attempt' },
   created_at: { type: 'string', format: 'date-time' },
   last_attempt_at: nullableTime,
-  next_attempt_at: { ...nullableTime, description: 'null: there will be none' },
+  next_attempt_at: { ...nullableTime, description: 'null: no further attempt' },
   finished_at: nullableTime,
 } as const
 
@@ -54,7 +57,7 @@ export const DeliveryWithEventSchema: JSONSchema = {
     event: {
       type: ['object', 'null'],
       additionalProperties: true,
-      description: 'What is sent; null: you may no longer read it',
+      description: 'The event that is sent; null if you may no longer read it',
     },
   },
   title: 'WebhookDeliveryWithEvent',
@@ -80,7 +83,10 @@ export const ListDeliveriesSchema = {
   type: 'object',
   required: ['limit'],
   properties: {
-    before: { ...deliveryId, description: 'Only older ones than this; `Link` has it for the next page' },
+    before: {
+      ...deliveryId,
+      description: 'Only deliveries with a smaller id. `Link` contains it for the next page',
+    },
     limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },
     state: { type: 'string', enum: ['waiting', 'delivered', 'failed'] },
   },

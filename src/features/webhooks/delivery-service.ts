@@ -14,17 +14,17 @@ import { authorizeSending, webhookToChange, webhookToRead } from './webhook-acce
 export interface DeliveryService {
   /** Newest first. */
   list(actor: Actor, webhookId: number, page: ListDeliveries): Promise<Delivery[]>
-  /** With what is sent, where the actor may read that. */
+  /** Includes the event, or null if the actor may not read it. */
   get(actor: Actor, webhookId: number, id: number): Promise<Delivery & { event: object | null }>
-  /** Sends it now, whatever became of it before. */
+  /** Sends a delivery again now, whatever its state. */
   redeliver(actor: Actor, webhookId: number, id: number): Promise<Delivery>
-  /** Sends a message that is no event. */
+  /** Sends a test message, which is not an event. */
   test(actor: Actor, webhookId: number): Promise<Delivery>
 }
 
 /**
- * The log of deliveries, on a database or, where `transaction` joins it, on a transaction of it. After a
- * commit in which something was booked, wake the queue.
+ * Creates the service of the delivery log on a database or, if `transaction` joins one, on a transaction. Wake the
+ * queue after a commit that enqueued a run.
  */
 export function createDeliveryService(
   db: Queryable,
@@ -51,7 +51,7 @@ export function createDeliveryService(
     async get(actor, webhookId, id) {
       await webhookToRead(db, actor, webhookId)
       const { body, event_user_id: subject, ...delivery } = found(id, await findDelivery(db, webhookId, id))
-      // Of an admin who is none any more it may tell of somebody else's things.
+      // The events of a former admin's webhook may belong to other users.
       const owner = ownerScope(actor)
       const isReadable =
         owner === undefined || owner === subject || publicTypes.has(delivery.type as EventType)
@@ -83,6 +83,6 @@ export function createDeliveryService(
 }
 
 function found<T>(id: number, delivery: T | undefined): T {
-  if (delivery === undefined) throw new DomainError('not-found', `There is no delivery ${id} here.`)
+  if (delivery === undefined) throw new DomainError('not-found', `Delivery ${id} does not exist.`)
   return delivery
 }

@@ -3,13 +3,13 @@ import type { Delivery, DeliveryState } from './webhook.ts'
 
 const PUBLIC = `d.id, d.webhook_id, d.event_id, d.type, d.state, d.attempts, d.response_status, d.error,
   d.created_at, d.last_attempt_at, d.next_attempt_at, d.finished_at`
-/** One that was redelivered on its last day is tried for a day more. */
+/** Extra days for a waiting delivery, since one that is redelivered on its last day is retried for a day more. */
 const WAITING_DAYS = 2
 
-/** A delivery with what is sent, and whose things the event tells of. */
+/** A delivery with its request body and the owner of the event. */
 export type WholeDelivery = Delivery & { body: string; event_user_id: number | null }
 
-/** Newest first, older than `before`. */
+/** Returns the deliveries with an id below `before`, newest first. */
 export async function listDeliveries(
   db: Queryable,
   webhookId: number,
@@ -37,7 +37,7 @@ export async function findDelivery(
   return rows[0]
 }
 
-/** Keeps a message that is no event, as a delivery that begins now. */
+/** Inserts a message that is not an event as a delivery that is due now. */
 export async function insertDelivery(
   transaction: Transaction,
   message: { webhookId: number; eventId: string; userId: number | null; type: string; body: string },
@@ -50,7 +50,7 @@ export async function insertDelivery(
   return rows[0]!
 }
 
-/** Begins a delivery anew, whatever its state. */
+/** Makes a delivery due now with all its attempts, whatever its state. */
 export async function restartDelivery(
   transaction: Transaction,
   webhookId: number,
@@ -66,8 +66,8 @@ export async function restartDelivery(
 }
 
 /**
- * Of the `limit` deliveries that come first, removes those older than `days`, but for a while those that
- * still wait; says how many. Ids grow with time, so no index on time is needed.
+ * Deletes the expired ones among the `limit` deliveries with the smallest ids and returns how many. A delivery expires
+ * after `days` days, a waiting one two days later. Ids grow with time, so no index on time is needed.
  */
 export async function purgeDeliveries(db: Queryable, days: number, limit: number): Promise<number> {
   const { rowCount } = await db.query({

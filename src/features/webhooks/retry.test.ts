@@ -5,14 +5,14 @@ import { RETRY_SECONDS, retryAfterSeconds, retryDelay } from './retry.ts'
 const DAY = 86_400
 const now = Date.UTC(2026, 0, 15, 12)
 
-test('attempts end after about a day, and come less and less often', () => {
+test('the waits grow and add up to about a day', () => {
   const total = RETRY_SECONDS.reduce((sum, seconds) => sum + seconds)
   expect(total).toBeGreaterThan(0.9 * DAY)
   expect(total).toBeLessThan(1.1 * DAY)
   expect([...RETRY_SECONDS].sort((a, b) => a - b)).toEqual(RETRY_SECONDS)
 })
 
-test('each wait is that of the schedule, a tenth more or less, and not always the same', () => {
+test('each wait has a random jitter of up to 10 %', () => {
   for (const [i, seconds] of RETRY_SECONDS.entries()) {
     const waits = Array.from({ length: 200 }, () => retryDelay(RETRY_SECONDS, i + 1, undefined)!)
     expect(Math.min(...waits)).toBeGreaterThanOrEqual(seconds * 0.9)
@@ -22,7 +22,7 @@ test('each wait is that of the schedule, a tenth more or less, and not always th
   expect(retryDelay(RETRY_SECONDS, RETRY_SECONDS.length + 1, 60)).toBeUndefined()
 })
 
-test('a receiver can ask for more time, up to 8 hours, and not for less', () => {
+test('Retry-After extends a wait up to 8 hours and never shortens it', () => {
   fc.assert(
     fc.property(fc.nat(RETRY_SECONDS.length - 1), fc.nat(10 * DAY), (i, asked) => {
       const wait = retryDelay(RETRY_SECONDS, i + 1, asked)!
@@ -51,7 +51,7 @@ test.each([
   expect(retryAfterSeconds(header, now)).toBe(seconds)
 })
 
-test('whatever the header says, it is a number of seconds or nothing', () => {
+test('any header parses to a number of seconds or undefined', () => {
   fc.assert(
     fc.property(fc.string(), (header) => {
       const seconds = retryAfterSeconds(header, now)

@@ -1,14 +1,14 @@
-/** Seconds to wait after each failed attempt; after the last one there is none. About a day in all. */
+/** Seconds to wait after each failed attempt, about a day in total. The attempt after the last wait is the last. */
 export const RETRY_SECONDS: readonly number[] = [5, 300, 1800, 7200, 18_000, 28_800, 28_800]
 
-/** What is made longer or shorter at random, so that what failed together does not come again together. */
+/** Jitter: each wait is up to 10 % longer or shorter, so that deliveries that failed together spread out. */
 const JITTER = 0.1
-/** However long a receiver asks to be left alone. */
+/** Upper bound for `Retry-After`. */
 const MAX_RETRY_AFTER_SECONDS = 28_800
 
 /**
- * Seconds until the next attempt after `tries` failed ones; undefined: that was the last. A receiver that
- * asks for more time, by `Retry-After`, gets it, and never less than the schedule has.
+ * Returns the seconds until the next attempt after `tries` failed attempts; undefined after the last one. A larger
+ * `Retry-After` extends the wait; a smaller one does not shorten it.
  */
 export function retryDelay(
   schedule: readonly number[],
@@ -21,7 +21,7 @@ export function retryDelay(
   return Math.max(scheduled * (1 - JITTER + 2 * JITTER * Math.random()), asked)
 }
 
-/** The seconds that a `Retry-After` asks for, as seconds or as a date (RFC 9110, section 10.2.3). */
+/** Parses a `Retry-After` header, seconds or a date, into seconds from `now` (RFC 9110, section 10.2.3). */
 export function retryAfterSeconds(header: string | undefined, now: number): number | undefined {
   const text = header?.trim() ?? ''
   if (/^\d{1,9}$/.test(text)) return Number(text)

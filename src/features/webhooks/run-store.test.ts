@@ -35,7 +35,7 @@ beforeEach(async () => {
 afterAll(() => stack.disposeAsync())
 
 let events = 0
-/** Tells an event; the transaction commits when `before` is over. */
+/** Consumes one event in a transaction that commits after `before`. */
 function tell(before: () => Promise<void> = async () => {}): Promise<void> {
   const frame = new Frame({ id: ++events, type: 'task_deleted', user_id: null }, '{}')
   return webhookConsumer({ db: database.db, queue }).take([frame], before, new AbortController().signal)
@@ -54,7 +54,7 @@ const end = (run: WebhookRunClaim, before: () => Promise<void> = async () => {})
     await before()
   })
 
-test('an event that is told while a run ends is seen by its end, which waits for it', async () => {
+test('the end of a run waits for an event that is being consumed and sees its delivery', async () => {
   const run = await underWay()
   let ending: Promise<void> | undefined
   await tell(async () => {
@@ -65,7 +65,7 @@ test('an event that is told while a run ends is seen by its end, which waits for
   await end(await nextRun())
 })
 
-test('an event that is told after a run has ended waits for that, and books the next one itself', async () => {
+test('an event that is consumed while a run ends waits for it and enqueues the next run', async () => {
   const run = await underWay()
   let telling: Promise<void> | undefined
   await end(run, async () => {
@@ -76,7 +76,7 @@ test('an event that is told after a run has ended waits for that, and books the 
   await end(await nextRun())
 })
 
-test('without anything that waits no run is booked', async () => {
+test('no run is enqueued without a waiting delivery', async () => {
   await end(await underWay())
   expect(await database.rows("SELECT FROM pgboss.job WHERE name = 'webhook-runs'")).toEqual([])
 })

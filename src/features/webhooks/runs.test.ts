@@ -19,13 +19,13 @@ const isOver = (webhookId: number) =>
   )
 const random = (most: number) => delay(Math.random() * most)
 
-test('whenever events come, as a run begins, goes on or ends, on two processes: each is sent once, and none is left', async () => {
+test('events that arrive at any moment of a run are each sent once by two processes', async () => {
   const second = await harness.startWorker()
   const { id } = await harness.create(receiver.url)
   receiver.answer((response) => void random(4).then(() => response.writeHead(204).end()))
   const told: string[] = []
   for (let round = 0; round < 80; round++) {
-    told.push(...(await harness.tell(1 + Math.floor(Math.random() * 3))))
+    told.push(...(await harness.publish(1 + Math.floor(Math.random() * 3))))
     await random(25)
   }
   await isOver(id)
@@ -40,13 +40,13 @@ test('whenever events come, as a run begins, goes on or ends, on two processes: 
   await second.stop()
 })
 
-test('a worker that is stopped in the middle leaves the rest to the next, and sends again what it cut off', async () => {
+test('after a stop in the middle the next process sends the rest, aborted attempts included', async () => {
   const { id } = await harness.create(receiver.url)
   let hangs = true
   receiver.answer((response, { id }) => {
     if (!hangs || Number(id) % 10 !== 0) response.writeHead(204).end()
   })
-  const told = await harness.tell(60)
+  const told = await harness.publish(60)
   await eventually(() => receiver.received.length > 20, 'some are sent')
   hangs = false
   await harness.restart()
@@ -54,7 +54,7 @@ test('a worker that is stopped in the middle leaves the rest to the next, and se
   expect([...new Set(receiver.ids())].sort()).toEqual([...told].sort())
 })
 
-test('while the database is away for a moment nothing is lost', async () => {
+test('a short outage of the database loses nothing', async () => {
   const { id } = await harness.create(receiver.url)
   const told: string[] = []
   const cut = () =>
@@ -62,7 +62,7 @@ test('while the database is away for a moment nothing is lost', async () => {
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
     )
   for (let round = 0; round < 5; round++) {
-    const more = await eventually(() => harness.tell(20).catch(() => undefined), 'they are told')
+    const more = await eventually(() => harness.publish(20).catch(() => undefined), 'they are told')
     told.push(...more)
     await random(30)
     await cut().catch(() => {})
@@ -75,16 +75,16 @@ test('while the database is away for a moment nothing is lost', async () => {
   await harness.database.rows('UPDATE pgboss.queue SET monitor_on = NULL, monitor_claim_on = NULL')
   await harness.worker.queues.get('webhook-runs').supervise()
   await isOver(id)
-  // What was committed while its answer was cut off was not told to us, but it is sent.
+  // A commit whose response was lost is not known here, but its event is sent.
   const kept = (await harness.deliveries(id)).map(({ event_id }) => String(event_id))
   expect(new Set(receiver.ids())).toEqual(new Set(kept))
   expect(new Set(told).isSubsetOf(new Set(kept))).toBe(true)
 })
 
-test('when the jobs are lost, the next start finds what waits', async () => {
+test('the next start sends waiting deliveries whose jobs were lost', async () => {
   receiver.answer(500)
   const { id } = await harness.create(receiver.url)
-  await harness.tell(3)
+  await harness.publish(3)
   await eventually(() => receiver.received.length > 0, 'it is tried')
   await harness.worker.stop()
   await harness.database.rows("DELETE FROM pgboss.job WHERE name = 'webhook-runs'")
@@ -97,10 +97,10 @@ test('when the jobs are lost, the next start finds what waits', async () => {
   await isOver(id)
 })
 
-test('a delivery can be sent again by hand, in whatever state it is', async () => {
+test('a delivery in any state can be redelivered', async () => {
   const { deliveries } = harness.services()
   const { id } = await harness.create(receiver.url)
-  const [event] = await harness.tell()
+  const [event] = await harness.publish()
   const { id: delivered } = await harness.delivery(id, { state: 'delivered' })
   expect(await deliveries.redeliver(operator, id, delivered)).toMatchObject({ state: 'waiting', attempts: 1 })
   await harness.delivery(id, { state: 'delivered', attempts: 2 })
@@ -119,7 +119,7 @@ test('a delivery can be sent again by hand, in whatever state it is', async () =
   expect(new Set(receiver.ids())).toEqual(new Set([event]))
 })
 
-test('a test message is signed and logged like an event, and told from one by its type', async () => {
+test('a test message is signed and logged like an event and has its own type', async () => {
   const { id } = await harness.create(receiver.url, ['task_created'])
   const begun = await harness.services().deliveries.test(operator, id)
   expect(begun).toMatchObject({ state: 'waiting', type: 'webhook_test', attempts: 0 })
@@ -133,10 +133,10 @@ test('a test message is signed and logged like an event, and told from one by it
   expect(receiver.ids()).toEqual([begun.event_id])
 })
 
-test('a webhook that is deleted in the middle is sent nothing more, and leaves no job', async () => {
+test('a webhook that is deleted during a run receives nothing more and leaves no job', async () => {
   receiver.answer((response) => void random(20).then(() => response.writeHead(204).end()))
   const { id } = await harness.create(receiver.url)
-  await harness.tell(100)
+  await harness.publish(100)
   await eventually(() => receiver.received.length > 5, 'some are sent')
   await harness.services().webhooks.remove(operator, id)
   const left = async () =>
@@ -146,13 +146,13 @@ test('a webhook that is deleted in the middle is sent nothing more, and leaves n
   expect(await harness.deliveries(id)).toEqual([])
 })
 
-test('with another address what waits goes there, at once', async () => {
+test('after a change of the URL waiting deliveries are sent there at once', async () => {
   await using other = await startReceiver()
   receiver.answer((response) => response.writeHead(503, { 'retry-after': '60' }).end())
   const { id } = await harness.create(receiver.url)
-  await harness.tell()
+  await harness.publish()
   await harness.delivery(id, { attempts: 1 })
-  const told = await harness.tell(2)
+  const told = await harness.publish(2)
   await harness.services().webhooks.change(operator, id, { url: other.url })
   await eventually(() => other.received.length === 2, 'they come to the other one')
   expect(other.ids()).toEqual(told)

@@ -6,7 +6,7 @@ const [first, second, third] = ['first', 'second', 'third'].map(
   (name) => `${name} key of this test, long enough`,
 )
 
-test('what is sealed is opened as it was, and never looks the same twice', () => {
+test('a decrypted secret equals the original, and each ciphertext is different', () => {
   const box = createSecretBox([first!])
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
@@ -18,7 +18,7 @@ test('what is sealed is opened as it was, and never looks the same twice', () =>
   )
 })
 
-test('nothing that was changed or cut is opened', () => {
+test('a changed or truncated ciphertext is not decrypted', () => {
   const box = createSecretBox([first!])
   const sealed = box.seal('whsec_of-this-test')
   fc.assert(
@@ -32,7 +32,7 @@ test('nothing that was changed or cut is opened', () => {
   expect(box.open(Buffer.concat([sealed, Buffer.alloc(1)]))).toBeUndefined()
 })
 
-test('the first key seals, all open; a key that is no longer listed does not', () => {
+test('the first key encrypts, every listed key decrypts, a removed key does not', () => {
   const before = createSecretBox([first!, third!]).seal('kept')
   const both = createSecretBox([second!, first!])
   expect(both.open(before)).toBe('kept')
@@ -43,6 +43,6 @@ test('the first key seals, all open; a key that is no longer listed does not', (
   expect(createSecretBox([first!]).open(after)).toBeUndefined()
 })
 
-test('without a key there is no box', () => {
+test('createSecretBox throws without a key', () => {
   expect(() => createSecretBox([])).toThrow('secrets need a key')
 })

@@ -1,12 +1,12 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 
-/** Keeps what must be read again, but not by whoever reads the database. */
+/** Encrypts secrets that the server must read again, so that the database alone does not reveal them. */
 export interface SecretBox {
-  /** By the first key. */
+  /** Encrypts with the first key. */
   seal(text: string): Buffer
-  /** undefined: none of the keys made it. */
+  /** Decrypts; undefined if none of the keys encrypted it. */
   open(sealed: Buffer): string | undefined
-  /** Whether the first key made it. */
+  /** Returns whether the first key encrypted it. */
   isCurrent(sealed: Buffer): boolean
 }
 
@@ -15,8 +15,8 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 /**
- * Encrypts under keys derived by HKDF (RFC 5869) from `keys`, the secrets of which the first seals and all
- * open. What is sealed is 12 bytes of nonce, the AES-256-GCM ciphertext and 16 bytes of tag.
+ * Encrypts with keys derived from `keys` by HKDF (RFC 5869). The first key encrypts, all keys decrypt. The output is
+ * a nonce of 12 bytes, the AES-256-GCM ciphertext and a tag of 16 bytes.
  */
 export function createSecretBox(keys: readonly string[]): SecretBox {
   const derived = keys.map((key) => Buffer.from(hkdfSync('sha256', key, '', 'taskwire webhook secret', 32)))
@@ -49,6 +49,6 @@ function opened(sealed: Buffer, key: Buffer): string | undefined {
     const text = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES))
     return Buffer.concat([text, decipher.final()]).toString('utf8')
   } catch {
-    return undefined // Another key made it, or it was changed.
+    return undefined // Another key encrypted it, or it was tampered with.
   }
 }

@@ -9,8 +9,8 @@ interface Row {
 }
 
 /**
- * Seals with the first key what an earlier first key has sealed, so that the latter can be dropped: the
- * secrets themselves are known to receivers and stay as they are. Says in the log which cannot be read.
+ * Re-encrypts secrets that an older key encrypted with the first key, so that the older key can be removed from
+ * SECRET_KEY. The secrets themselves do not change, since receivers know them. It logs those it cannot decrypt.
  */
 export async function resealSecrets(db: Database, secrets: SecretBox, log: Logger): Promise<void> {
   const { rows } = await db.query<Row & object>({ text: 'SELECT id, secret, old_secret FROM webhooks' })
@@ -23,7 +23,7 @@ export async function resealSecrets(db: Database, secrets: SecretBox, log: Logge
     if (secrets.open(secret) === undefined) {
       log.warn(
         { webhookId: id },
-        'the secret of a webhook cannot be read with the present SECRET_KEY; renew it',
+        'webhook secret cannot be decrypted with the current SECRET_KEY; renew the secret',
       )
     }
     const next = { secret: resealed(secret), oldSecret: oldSecret && resealed(oldSecret) }
@@ -34,5 +34,5 @@ export async function resealSecrets(db: Database, secrets: SecretBox, log: Logge
     })
     count += rowCount ?? 0
   }
-  if (count > 0) log.info({ webhooks: count }, 'secrets of webhooks are kept under the new SECRET_KEY')
+  if (count > 0) log.info({ webhooks: count }, 'webhook secrets re-encrypted with the new SECRET_KEY')
 }

@@ -5,7 +5,7 @@ import { newWebhookSecret, signedHeaders } from './signature.ts'
 
 const now = Math.floor(Date.now() / 1000)
 
-test('whatever is signed, the reference implementation takes it, and nothing else', () => {
+test('the reference implementation accepts every signed message and nothing else', () => {
   const id = fc.oneof(
     fc.bigInt({ min: 1n, max: 1n << 53n }).map(String),
     fc.uuid().map((one) => `test_${one}`),
@@ -32,20 +32,20 @@ test('whatever is signed, the reference implementation takes it, and nothing els
   )
 })
 
-test('with two secrets there are two signatures, and each secret takes the message', () => {
+test('with two secrets there are two signatures, and each secret verifies the message', () => {
   const secrets = [newWebhookSecret(), newWebhookSecret()]
   const headers = signedHeaders('1', now, '{}', secrets)
   expect(headers['webhook-signature']).toMatch(/^v1,\S{44} v1,\S{44}$/)
   for (const secret of secrets) expect(new Webhook(secret).verify('{}', headers)).toEqual({})
 })
 
-test('the reference implementation refuses a message that is old', () => {
+test('the reference implementation rejects an old message', () => {
   const secret = newWebhookSecret()
   const headers = signedHeaders('1', now - 301, '{}', [secret])
   expect(() => new Webhook(secret).verify('{}', headers)).toThrow('Message timestamp too old')
 })
 
-test('a secret is as the specification wants it: 24 to 64 random bytes in base64', () => {
+test('a secret is 24 to 64 random bytes in base64, as the specification requires', () => {
   const secrets = new Set(Array.from({ length: 100 }, newWebhookSecret))
   expect(secrets.size).toBe(100)
   for (const secret of secrets) {

@@ -3,15 +3,15 @@ import { createHmac, randomBytes } from 'node:crypto'
 const PREFIX = 'whsec_'
 const SECRET_BYTES = 32
 
-/** A new secret as the specification writes it: `whsec_` and the base64 of the key. */
+/** Returns a new secret in the format of the specification: `whsec_` and the base64 of a random key. */
 export function newWebhookSecret(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64')
 }
 
 /**
- * The headers that prove where a message comes from (Standard Webhooks 1.0.0). There is a signature for
- * each of the secrets, so that a receiver that knows any of them can check it. `id` names the message,
- * whichever attempt it is; `seconds` is the time of the attempt, by which old ones are told from replays.
+ * Returns the headers that authenticate a message (Standard Webhooks 1.0.0). They contain one signature per secret, so
+ * that a receiver can verify the message with any of them. `id` is the same in every attempt. `seconds` is the time of
+ * the attempt, by which a receiver rejects replays.
  */
 export function signedHeaders(
   id: string,

@@ -5,13 +5,13 @@ import type { Queryable, Transaction } from '../../platform/database/database.ts
 import type { Webhook } from './webhook.ts'
 import { findWebhook, lockWebhook } from './webhook-store.ts'
 
-/** Throws unless the actor may have events sent somewhere: who may not read them may not do that either. */
+/** Throws unless the actor may send events to a URL, which requires the right to read events. */
 export function authorizeSending(actor: Actor): void {
   authorize(actor, 'webhook.change')
   authorize(actor, 'event.read')
 }
 
-/** A webhook that the actor may read. */
+/** Returns a webhook; throws if it does not exist or the actor may not read it. */
 export async function webhookToRead(db: Queryable, actor: Actor, id: number): Promise<Webhook> {
   authorize(actor, 'webhook.read')
   const webhook = found(id, await findWebhook(db, id))
@@ -19,7 +19,7 @@ export async function webhookToRead(db: Queryable, actor: Actor, id: number): Pr
   return webhook
 }
 
-/** A webhook that the actor may change, and that nobody else changes until the transaction ends. */
+/** Returns a webhook locked until the transaction ends; throws if the actor may not change it. */
 export async function webhookToChange(transaction: Transaction, actor: Actor, id: number): Promise<Webhook> {
   authorize(actor, 'webhook.change')
   const webhook = found(id, await lockWebhook(transaction, id))
@@ -28,6 +28,6 @@ export async function webhookToChange(transaction: Transaction, actor: Actor, id
 }
 
 function found(id: number, webhook: Webhook | undefined): Webhook {
-  if (!webhook) throw new DomainError('not-found', `There is no webhook ${id}.`)
+  if (!webhook) throw new DomainError('not-found', `Webhook ${id} does not exist.`)
   return webhook
 }

@@ -11,21 +11,21 @@ const header = (name: string, description: string, example: string) => ({
 })
 
 const headers = [
-  header('webhook-id', 'The id of the event, the same in every attempt', '184467'),
-  header('webhook-timestamp', 'When this attempt was made, in seconds since 1970', '1765800031'),
+  header('webhook-id', 'Id of the event, the same in every attempt', '184467'),
+  header('webhook-timestamp', 'Time of this attempt, in seconds since 1970-01-01 UTC', '1765800031'),
   header(
     'webhook-signature',
-    '`v1,` and the base64 of the HMAC-SHA256 of id, timestamp and body, joined by dots; after a new secret two of them, separated by a space',
+    '`v1,` and the base64 of the HMAC-SHA256 of id, timestamp and body, joined by dots. While an old secret is still valid there are two signatures, separated by a space',
     'v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=',
   ),
 ]
 const responses = {
-  '2XX': { description: 'It was taken' },
-  410: { description: 'Nothing more is wanted: the webhook is disabled' },
-  default: { description: 'It is sent again later, for a day; redirects are not followed' },
+  '2XX': { description: 'Accepted' },
+  410: { description: 'Taskwire disables the webhook and sends nothing more' },
+  default: { description: 'Taskwire retries for a day. It does not follow redirects' },
 }
 
-/** What is sent to webhooks, as the `webhooks` of an OpenAPI 3.1 document. */
+/** Describes the requests to webhooks as the `webhooks` object of an OpenAPI 3.1 document. */
 export function webhookCalls(schemas: EventSchemas): Record<string, { post: object }> {
   return Object.fromEntries(
     (Object.keys(schemas) as EventType[]).map((type) => {

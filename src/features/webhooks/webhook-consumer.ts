@@ -8,8 +8,8 @@ import { bookRuns } from './delivery-run-store.ts'
 export const WEBHOOK_CONSUMER = 'webhooks'
 
 /**
- * Turns events into deliveries, in the transaction that moves the feed's position: each event once for
- * each webhook that wants it and whose owner may read it now.
+ * Creates deliveries from events in the transaction that advances the cursor of the consumer: one for each webhook
+ * that subscribes to the type of the event and whose owner may read the event now.
  */
 export function webhookConsumer({ db, queue }: { db: Database; queue: DeliveryQueue }): EventConsumer {
   return {
@@ -23,9 +23,9 @@ export function webhookConsumer({ db, queue }: { db: Database; queue: DeliveryQu
     },
     async take(frames, advance) {
       await db.transaction(async (transaction) => {
-        // Without a text it cannot be told, to anybody.
-        const told = frames.filter(({ text }) => text !== '')
-        const webhookIds = await insertDeliveries(transaction, told)
+        // An event without a text cannot be rendered, so it is not sent to anybody.
+        const rendered = frames.filter(({ text }) => text !== '')
+        const webhookIds = await insertDeliveries(transaction, rendered)
         if (webhookIds.length > 0) await bookRuns(transaction, queue, webhookIds)
         await advance(transaction)
       })
@@ -34,11 +34,11 @@ export function webhookConsumer({ db, queue }: { db: Database; queue: DeliveryQu
   }
 }
 
-/** Returns the webhooks that got any. */
+/** Returns the ids of the webhooks that have new deliveries. */
 async function insertDeliveries(transaction: Transaction, frames: readonly Frame[]): Promise<number[]> {
   const { rows } = await transaction.query<{ webhook_id: number }>({
     name: 'webhook-deliveries-insert',
-    // The lock keeps a webhook until the commit from being deleted, and a run of it from ending unseen.
+    // Until the commit the lock keeps the webhook from being deleted and its run from ending.
     text: `
       WITH d AS (
         INSERT INTO webhook_deliveries (webhook_id, event_id, event_user_id, type, body, next_attempt_at)

@@ -20,7 +20,7 @@ import type { WebhookService } from './webhook-service.ts'
 
 const bodyProblems = [400, 413, 415, 422]
 
-/** What writes of webhooks work on. */
+/** The services that webhook writes use. */
 export interface WebhookServices {
   webhooks: WebhookService
   deliveries: DeliveryService
@@ -44,7 +44,8 @@ export function webhookRoutes(
       {
         schema: {
           summary: 'List webhooks',
-          description: 'Your own; admins see everybody’s. Header: `X-Total-Count`.',
+          description:
+            'Returns your own webhooks; admins see the webhooks of all users. Header: `X-Total-Count`.',
           querystring: ListWebhooksSchema,
           response: { 200: WebhookListSchema, ...problems(422) },
         },
@@ -72,9 +73,9 @@ export function webhookRoutes(
       '/webhooks',
       {
         schema: {
-          summary: 'Have events sent to an address',
+          summary: 'Create a webhook',
           description:
-            'Each event that you may read, from now on, is sent by POST, signed as Standard Webhooks says. The secret is shown once. Needs the scopes `write` and `read`.',
+            'Taskwire sends each later event that you may read to the URL by POST, signed as specified by Standard Webhooks. The secret is shown only in this response. Requires the scopes `write` and `read`.',
           ...idempotentHeaders,
           body: CreateWebhookSchema,
           response: { 201: WebhookWithSecretSchema, ...problems(409, ...bodyProblems) },
@@ -83,7 +84,7 @@ export function webhookRoutes(
       (request, reply) =>
         write(request, reply, async (services) => {
           const made = await services.webhooks.create(request.actor, request.body)
-          const committed = () => log.info({ ...caller(request), ...told(made) }, 'webhook created')
+          const committed = () => log.info({ ...caller(request), ...loggedFields(made) }, 'webhook created')
           return { status: 201, headers: { location: `/webhooks/${made.id}` }, body: made, committed }
         }),
     )
@@ -93,7 +94,7 @@ export function webhookRoutes(
       {
         schema: {
           summary: 'Change, disable or enable a webhook',
-          description: 'While it is disabled nothing is collected for it.',
+          description: 'A disabled webhook collects no events.',
           params: WebhookParams,
           ...idempotentHeaders,
           body: PatchWebhookSchema,
@@ -106,7 +107,7 @@ export function webhookRoutes(
           const { webhook, changed } = outcome
           const fields = Object.keys(request.body)
           const committed = () =>
-            log.info({ ...caller(request), ...told(webhook), fields }, 'webhook changed')
+            log.info({ ...caller(request), ...loggedFields(webhook), fields }, 'webhook changed')
           return { status: 200, headers: {}, body: webhook, ...(changed && { committed }) }
         }),
     )
@@ -115,10 +116,13 @@ export function webhookRoutes(
       '/webhooks/:id',
       {
         schema: {
-          summary: 'Delete a webhook and the log of its deliveries',
+          summary: 'Delete a webhook and its delivery log',
           params: WebhookParams,
           ...idempotentHeaders,
-          response: { 204: { type: 'null', description: 'It is gone' }, ...problems(404, 409, 422) },
+          response: {
+            204: { type: 'null', description: 'The webhook was deleted' },
+            ...problems(404, 409, 422),
+          },
         },
       },
       (request, reply) =>
@@ -134,8 +138,9 @@ export function webhookRoutes(
       '/webhooks/:id/secret',
       {
         schema: {
-          summary: 'Give a webhook a new secret',
-          description: 'It is shown once. For 24 h messages are signed with the old one too.',
+          summary: 'Renew the secret of a webhook',
+          description:
+            'The new secret is shown only in this response. For 24 hours messages are also signed with the old secret.',
           params: WebhookParams,
           ...idempotentHeaders,
           response: { 200: WebhookWithSecretSchema, ...problems(404, 409, 422) },
@@ -144,7 +149,8 @@ export function webhookRoutes(
       (request, reply) =>
         write(request, reply, async (services) => {
           const renewed = await services.webhooks.renewSecret(request.actor, request.params.id)
-          const committed = () => log.info({ ...caller(request), ...told(renewed) }, 'webhook secret renewed')
+          const committed = () =>
+            log.info({ ...caller(request), ...loggedFields(renewed) }, 'webhook secret renewed')
           return { status: 200, headers: {}, body: renewed, committed }
         }),
     )
@@ -154,7 +160,7 @@ export function webhookRoutes(
   }
 }
 
-/** What the log may say of it: the path of an address can be as secret as its query. */
-function told({ id, url, enabled }: Webhook) {
+/** Returns the fields that may be logged. The path of a URL can be as secret as its query. */
+function loggedFields({ id, url, enabled }: Webhook) {
   return { webhookId: id, receiver: new URL(url).origin, enabled }
 }

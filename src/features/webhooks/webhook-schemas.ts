@@ -10,7 +10,7 @@ const urlField = {
   maxLength: 2000,
   format: 'plain-text',
   description:
-    'http or https, at a public address unless `WEBHOOK_ALLOW` lists the host; no user or password',
+    'An http or https URL without a user or password. The host must have a public address unless `WEBHOOK_ALLOW` lists it',
   examples: ['https://example.com/taskwire'],
 } as const
 const typesField = {
@@ -19,7 +19,7 @@ const typesField = {
   minItems: 1,
   maxItems: 100,
   uniqueItems: true,
-  description: 'Only events of these types; null: of every type, also of those to come',
+  description: 'Only events of these types; null: every type, including types of later releases',
   examples: [['task_created', 'task_updated']],
 } as const
 const descriptionField = {
@@ -42,7 +42,7 @@ const webhookExample = {
   created_at: '2025-12-15T12:00:31.168401Z',
   updated_at: null,
 }
-/** As long as a secret, and of no webhook. */
+/** An example in the format of a secret; no webhook uses it. */
 const SECRET = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY='
 const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const
 const nullableText = { type: ['string', 'null'] } as const
@@ -53,10 +53,16 @@ const answered = {
   types: { type: ['array', 'null'], items: { type: 'string' }, description: 'null: every type' },
   description: nullableText,
   enabled: { type: 'boolean' },
-  disabled_reason: { ...nullableText, description: 'Why it was disabled, where nobody asked for it' },
-  failing_since: { ...nullableTime, description: 'The first failure after the last success' },
-  old_secret_until: { ...nullableTime, description: 'Until then the secret before this one signs along' },
-  user_id: { type: ['integer', 'null'], description: 'Whose events it gets; null: everybody’s' },
+  disabled_reason: { ...nullableText, description: 'Reason why Taskwire disabled the webhook' },
+  failing_since: { ...nullableTime, description: 'Time of the first failure since the last success' },
+  old_secret_until: {
+    ...nullableTime,
+    description: 'Until then messages are also signed with the previous secret',
+  },
+  user_id: {
+    type: ['integer', 'null'],
+    description: 'The webhook receives the events that this user may read; null: all events',
+  },
   created_at: { type: 'string', format: 'date-time' },
   updated_at: nullableTime,
 } as const
@@ -80,7 +86,7 @@ export const WebhookWithSecretSchema: JSONSchema = {
   required: [...Object.keys(answered), 'secret'],
   properties: {
     ...answered,
-    secret: { type: 'string', description: 'Shown here and nowhere else; checks the signatures' },
+    secret: { type: 'string', description: 'Verifies the signatures. It is shown only in this response' },
   },
   title: 'WebhookWithSecret',
   examples: [{ ...webhookExample, secret: SECRET }],
@@ -101,10 +107,10 @@ export const PatchWebhookSchema = {
     url: urlField,
     types: typesField,
     description: descriptionField,
-    enabled: { type: 'boolean', description: 'true also forgets what failed before' },
+    enabled: { type: 'boolean', description: 'true also resets `failing_since`' },
   },
   additionalProperties: false,
-  description: 'Absent: left as it is.',
+  description: 'Absent fields keep their value.',
   examples: [{ enabled: false }],
 } as const satisfies JSONSchema
 export type PatchWebhook = FromSchema<typeof PatchWebhookSchema>

@@ -19,7 +19,7 @@ import {
   updateWebhook,
 } from './webhook-store.ts'
 
-/** A secret is in an answer once, when it is made. */
+/** Returned only by the calls that create a secret. */
 export type WebhookWithSecret = Webhook & { secret: string }
 
 export interface WebhookService {
@@ -31,7 +31,7 @@ export interface WebhookService {
   renewSecret(actor: Actor, id: number): Promise<WebhookWithSecret>
 }
 
-/** The rules of webhooks, on a database or, where `transaction` joins it, on a transaction of it. */
+/** Creates the webhook service on a database or, if `transaction` joins one, on a transaction. */
 export function createWebhookService(
   db: Queryable,
   deps: {
@@ -39,7 +39,7 @@ export function createWebhookService(
     queue: Pick<DeliveryQueue, 'book'>
     secrets: SecretBox
     guard: AddressGuard
-    /** The id up to which every event was there before it was asked. */
+    /** Returns an event id: every event up to it was committed before the call. */
     settled: () => Promise<number>
   },
 ): WebhookService {
@@ -54,7 +54,10 @@ export function createWebhookService(
       const afterEvent = await settled()
       const made = await within((transaction) => insertWebhook(transaction, { ...webhook, afterEvent }))
       if (!made) {
-        throw new DomainError('conflict', `One can have ${MAX_PER_OWNER} webhooks; delete one first.`)
+        throw new DomainError(
+          'conflict',
+          `You have ${MAX_PER_OWNER} webhooks, the maximum. Delete one first.`,
+        )
       }
       return { ...made, secret }
     },
@@ -69,7 +72,7 @@ export function createWebhookService(
       return within(async (transaction) => {
         await webhookToChange(transaction, actor, id)
         const { changed, ...webhook } = await updateWebhook(transaction, id, { ...changes, url })
-        // Its receiver may have been left alone for a while.
+        // The change may have ended a pause of the receiver.
         if (changed) await bookRuns(transaction, queue, [id])
         return { webhook, changed }
       })
@@ -90,13 +93,13 @@ export function createWebhookService(
   }
 }
 
-/** The URL in its canonical form; names are looked up when something is sent. */
+/** Returns the URL in canonical form. Host names are resolved when something is sent. */
 function checkedUrl(text: string, guard: AddressGuard): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const refuse = (message: string) => validationError([{ path: 'body.url', message }])
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw refuse('must be an http or https URL')
-  if (url.username || url.password) throw refuse('must not have a user or a password')
-  if (guard.refuses(url)) throw refuse('must lead to a public address, unless WEBHOOK_ALLOW lists the host')
+  if (url.username || url.password) throw refuse('must not contain a user or a password')
+  if (guard.refuses(url)) throw refuse('must have a public address unless WEBHOOK_ALLOW lists the host')
   url.hash = ''
   return url.href
 }

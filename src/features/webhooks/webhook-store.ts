@@ -3,7 +3,7 @@ import type { Queryable, Transaction } from '../../platform/database/database.ts
 import type { Webhook } from './webhook.ts'
 
 export const MAX_PER_OWNER = 20
-/** How long the secret before a new one signs along. */
+/** How long messages are also signed with the previous secret. */
 const OVERLAP = "interval '24 hours'"
 
 const PUBLIC = `w.id, w.url, w.types, w.description, w.enabled, w.disabled_reason, w.failing_since,
@@ -15,13 +15,13 @@ export interface NewWebhook {
   url: string
   types: EventType[] | null
   description: string | null
-  /** The last event that it does not get. */
+  /** Id of the last event that the webhook does not receive. */
   afterEvent: number
-  /** Sealed. */
+  /** Encrypted. */
   secret: Buffer
 }
 
-/** What to change: `undefined` leaves a field. */
+/** Fields to change; `undefined` keeps the value. */
 export interface WebhookChanges {
   url?: string | undefined
   types?: EventType[] | null | undefined
@@ -29,12 +29,12 @@ export interface WebhookChanges {
   enabled?: boolean | undefined
 }
 
-/** undefined when the owner has as many as one may have. */
+/** Returns undefined if the owner has the maximum number of webhooks. */
 export async function insertWebhook(
   transaction: Transaction,
   webhook: NewWebhook,
 ): Promise<Webhook | undefined> {
-  // A statement of its own, so that the next one counts what others made while this one waited.
+  // A separate statement: the next one then counts what was inserted while this one waited.
   await transaction.query({
     text: "SELECT pg_advisory_xact_lock(hashtext('taskwire webhooks'), $1)",
     values: [webhook.userId ?? 0],
@@ -91,8 +91,7 @@ export async function listWebhooks(
 }
 
 /**
- * Changes a webhook of which the transaction has the lock. One that is enabled, or gets another address,
- * begins without the failures it had.
+ * Changes a webhook that the transaction has locked. Enabling it or changing its URL resets its failures.
  */
 export async function updateWebhook(
   transaction: Transaction,
@@ -134,7 +133,7 @@ export async function updateWebhook(
   return rows[0]!
 }
 
-/** Gives it a new, sealed secret; the one before signs along for a day. */
+/** Stores a new, encrypted secret; the previous one stays valid for a day. */
 export async function replaceSecret(db: Queryable, id: number, secret: Buffer): Promise<Webhook> {
   const { rows } = await db.query<Webhook & object>({
     text: `
@@ -146,7 +145,7 @@ export async function replaceSecret(db: Queryable, id: number, secret: Buffer): 
   return rows[0]!
 }
 
-/** Its deliveries go with it. */
+/** Deletes a webhook with its deliveries. */
 export async function deleteWebhook(db: Queryable, id: number): Promise<void> {
   await db.query({ text: 'DELETE FROM webhooks WHERE id = $1', values: [id] })
 }

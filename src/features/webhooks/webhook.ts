@@ -8,13 +8,13 @@ export interface Webhook {
   types: EventType[] | null
   description: string | null
   enabled: boolean
-  /** Why it was disabled, where its owner did not do it. */
+  /** Reason why Taskwire disabled it. */
   disabled_reason: string | null
-  /** The first failure after the last success. */
+  /** Time of the first failure since the last success. */
   failing_since: string | null
-  /** Until when the secret before this one signs along. */
+  /** Until then messages are also signed with the previous secret. */
   old_secret_until: string | null
-  /** Whose events it gets; null: the local operator's, who gets all. */
+  /** The owner, whose events it receives; null: the local operator, who receives all events. */
   user_id: number | null
   created_at: string
   updated_at: string | null
@@ -22,7 +22,7 @@ export interface Webhook {
 
 export type DeliveryState = 'waiting' | 'delivered' | 'failed'
 
-/** What became of one event at one webhook. */
+/** The delivery of one event to one webhook. */
 export interface Delivery {
   id: number
   webhook_id: number
@@ -31,7 +31,7 @@ export interface Delivery {
   type: string
   state: DeliveryState
   attempts: number
-  /** Of the last attempt; null: there was no answer. */
+  /** Status of the last attempt; null: there was no response. */
   response_status: number | null
   error: string | null
   created_at: string
@@ -40,5 +40,5 @@ export interface Delivery {
   finished_at: string | null
 }
 
-/** The type of the message that `POST /webhooks/{id}/test` sends; no event has it. */
+/** Type of the message that `POST /webhooks/{id}/test` sends. No event has this type. */
 export const TEST_TYPE = 'webhook_test'

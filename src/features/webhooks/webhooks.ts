@@ -8,7 +8,7 @@ import type { SecretBox } from './secret-box.ts'
 import type { WebhookServices } from './webhook-routes.ts'
 import { createWebhookService } from './webhook-service.ts'
 
-/** The services of webhooks and of their deliveries, and how their routes write by them. */
+/** Creates the services of webhooks and deliveries, and the idempotent writer of their routes. */
 export function createWebhooks(deps: {
   db: Database
   queue: DeliveryQueue
@@ -32,7 +32,7 @@ export function createWebhooks(deps: {
     on: (transaction) => on(transaction, (work) => work(transaction)),
     onCommit: () => queue.wake(),
     actions: ['webhook.change', 'event.read'],
-    // Some of these answers hold a secret.
+    // Some responses contain a secret, so stored responses are encrypted.
     keeping: { hide: (body) => hidden(rest.secrets, body), show: (kept) => shown(rest.secrets, kept) },
   })
   return { ...direct, write }
@@ -45,5 +45,8 @@ function hidden(secrets: SecretBox, body: unknown): string {
 function shown(secrets: SecretBox, kept: unknown): unknown {
   const text = secrets.open(Buffer.from(String(kept), 'base64'))
   if (text !== undefined) return JSON.parse(text)
-  throw new DomainError('conflict', 'It was done, but its answer cannot be read since SECRET_KEY changed.')
+  throw new DomainError(
+    'conflict',
+    'The request was carried out, but its stored response cannot be decrypted since SECRET_KEY changed.',
+  )
 }

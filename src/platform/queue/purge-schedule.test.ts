@@ -25,7 +25,7 @@ const count = async (what: string) => {
   return row!.count
 }
 
-// All of it happens in one run, since a worker looks for its jobs at once and then every half minute.
+// All tests use one run: a worker polls at its start and then only every half minute.
 beforeAll(async () => {
   database = stack.use(await createTestDatabase())
   await save()
@@ -50,7 +50,7 @@ beforeAll(async () => {
     queues,
     log,
     purges: {
-      away: () => Promise.reject(new Error('not reachable')),
+      unreachable: () => Promise.reject(new Error('not reachable')),
       events: (limit) => purgeEvents(database.db, 7, limit),
       trash: (limit) => purgeTrash(database.db, 30, limit),
     },
@@ -59,12 +59,12 @@ beforeAll(async () => {
 })
 afterAll(() => stack.disposeAsync())
 
-test('old events go, however many, and younger ones stay', async () => {
+test('expired events are purged in batches, later ones stay', async () => {
   expect(await count('events')).toBe(10)
   expect(await count(`events WHERE at < now() - interval '7 days'`)).toBe(0)
 })
 
-test('what was in the trash long enough is gone for good, the rest is not', async () => {
+test('tasks are purged from the trash after the retention period', async () => {
   const rows = await database.rows('SELECT source_key, deleted_at IS NULL AS here FROM tasks ORDER BY id')
   expect(rows).toEqual([
     { source_key: '2', here: false },
@@ -73,7 +73,7 @@ test('what was in the trash long enough is gone for good, the rest is not', asyn
   expect(lines.filter(({ msg }) => msg === 'purged')).toMatchObject([{ events: 12_000 }, { trash: 1 }])
 })
 
-test('an imported item whose task was purged does not come back, nor does a changed one', async () => {
+test('an import does not create a purged task again, even if the item changed', async () => {
   expect(await save()).toEqual({ created: 0, updated: 0, skipped: 3 })
   for (const todo of todos) todo.title += ', changed'
   expect(await save()).toEqual({ created: 0, updated: 1, skipped: 2 })
@@ -81,13 +81,13 @@ test('an imported item whose task was purged does not come back, nor does a chan
   expect(await count(`imported_todos WHERE key = '1'`)).toBe(1)
 })
 
-test('it is booked for each hour', async () => {
+test('the purges are scheduled hourly', async () => {
   expect(await database.rows('SELECT name, cron FROM pgboss.schedule')).toEqual([
     { name: 'housekeeping', cron: '17 * * * *' },
   ])
 })
 
-test('a task that is restored at the moment of its purge stays', async () => {
+test('a task that is restored during a purge stays', async () => {
   const tasks = createTaskService(database.db)
   const { id } = await tasks.create(operator, { title: 'Back in time' })
   await tasks.remove(operator, id)

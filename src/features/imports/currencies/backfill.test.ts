@@ -14,7 +14,7 @@ const lines: Record<string, unknown>[] = []
 let stack: AsyncDisposableStack
 let database: TestDatabase
 let upstream: Upstream
-/** What was asked for, and how many requests there were at once at most. */
+/** The requested days, and the maximum number of concurrent requests. */
 let asked: string[]
 let atOnce: number
 /** Days for which the source fails. */
@@ -54,7 +54,7 @@ const importToday = async () => {
   await database.db.transaction((transaction) => saveRates(transaction, file))
 }
 
-/** What a process of its own would run. */
+/** Runs the backfill as a separate process would. */
 async function serve(own = stack.use(new AsyncDisposableStack())) {
   const log = logTo(lines)
   const queues = own.use(await openJobQueues({ connectionString: database.url }, log))
@@ -65,7 +65,7 @@ async function serve(own = stack.use(new AsyncDisposableStack())) {
 const points = async () =>
   (await database.rows<{ n: number }>('SELECT count(*) AS n FROM currency_rates'))[0]!.n
 
-test('two processes fill in each day once, one request at a time, the latest first', async () => {
+test('two processes fetch each day once, one request at a time, the latest first', async () => {
   await importToday()
   await Promise.all([serve(), serve()])
   await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 20_000)
@@ -74,7 +74,7 @@ test('two processes fill in each day once, one request at a time, the latest fir
   await eventually(() => lines.some(({ days }) => days === DAYS), 'it is told in the log')
 })
 
-test('it goes on where it stopped, after a failure and in another process', async () => {
+test('the backfill resumes after a failure and in another process', async () => {
   await importToday()
   broken.add(daysBack(3, 3)[0]!)
   const first = await serve()
@@ -88,7 +88,7 @@ test('it goes on where it stopped, after a failure and in another process', asyn
   expect(asked).toEqual([...daysBack(1, 3), ...daysBack(3, DAYS)])
 })
 
-test('before anything was imported it waits, and asks nobody', async () => {
+test('before the first import the backfill waits and sends no request', async () => {
   await serve()
   await eventually(() => lines.some(({ msg }) => String(msg).includes('no rates were imported')), 'it waits')
   expect(asked).toEqual([])

@@ -8,15 +8,15 @@ import { hasRates, nextMissingDay, saveDay } from './save-rates.ts'
 
 const QUEUE = 'currency-backfill'
 const HOURLY = '47 * * * *'
-/** A process that dies with the job loses it after this. */
+/** A job whose process died is retried after this time. */
 const HEARTBEAT_SECONDS = 30
-/** Between two requests, out of courtesy; after a failure, which grows; and between two looks at the queue. */
+/** The pause between two requests, out of courtesy; the first retry delay, which grows; the poll interval. */
 const TIMING = { pauseMs: 1_000, retrySeconds: 5, pollSeconds: 5 }
 
 /**
- * Fills the history with the rates of the last `days` days, one request at a time, the latest day
- * first. Each day is saved by itself, so it goes on where it stopped, after a failure or a restart, and
- * days for which the server was down are filled in too. The queue has one job in all processes.
+ * Fetches the rates of the last `days` days into the history, one request at a time, the latest day first. Each day is
+ * saved separately, so that the backfill resumes after a failure or a restart. It also fetches the days on which the
+ * server was down. Its queue holds one job across all processes.
  */
 export async function startBackfill(deps: {
   queues: JobQueues
@@ -31,8 +31,8 @@ export async function startBackfill(deps: {
   const { signal } = stopping
 
   async function fill(): Promise<void> {
-    // Before the first import there are no currencies that could have a history.
-    if (!(await hasRates(db))) throw new Error('no rates were imported yet')
+    // Without currencies, which the first import creates, there is nothing to store a history of.
+    if (!(await hasRates(db))) throw new Error('no rates have been imported yet')
     let filled = 0
     try {
       for (;;) {
@@ -43,7 +43,7 @@ export async function startBackfill(deps: {
         filled++
       }
     } finally {
-      if (filled > 0) log.info({ days: filled }, 'history of rates filled in')
+      if (filled > 0) log.info({ days: filled }, 'rate history backfilled')
     }
   }
 
@@ -60,7 +60,7 @@ export async function startBackfill(deps: {
     try {
       await fill()
     } catch (error) {
-      log.info(`history of rates is not complete yet: ${errorText(error)}`)
+      log.info(`rate history not complete yet: ${errorText(error)}`)
       throw error
     }
   })

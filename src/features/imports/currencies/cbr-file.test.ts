@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { cbrFixture, cbrXml, fullFile } from '../../../../test/support/cbr.ts'
 import { parseCbrFile } from './cbr-file.ts'
 
-test('a file of the bank is read: windows-1251, decimal commas, nominals; VunitRate is not looked at', async () => {
+test('parses a file of the bank: windows-1251, decimal commas, nominals; VunitRate is ignored', async () => {
   expect(await parseCbrFile(cbrFixture)).toEqual({
     date: '2025-12-13',
     rates: [
@@ -16,7 +16,7 @@ test('a file of the bank is read: windows-1251, decimal commas, nominals; VunitR
   })
 })
 
-test.each(['utf-8', 'UTF-8', ''])('it may be in %j too, and have one currency only', async (encoding) => {
+test.each(['utf-8', 'UTF-8', ''])('a file in %j with one currency is accepted', async (encoding) => {
   const quotes = [{ code: 'USD', value: '80', name: 'Доллар — США' }]
   const bytes = cbrXml('13.12.2025', quotes, encoding || 'utf-8')
   const text = encoding ? bytes.toString() : bytes.toString().replace(/<\?xml.*?\?>/, '')
@@ -25,7 +25,7 @@ test.each(['utf-8', 'UTF-8', ''])('it may be in %j too, and have one currency on
   ])
 })
 
-test('the newest rates can be of tomorrow, and of days after holidays', async () => {
+test('rates of tomorrow and of the days after holidays are accepted', async () => {
   const now = new Date('2025-12-30T20:00:00Z')
   expect((await parseCbrFile(fullFile('10.01.2026'), now)).date).toBe('2026-01-10')
   await expect(parseCbrFile(fullFile('10.01.2099'), now)).rejects.toThrow('too far ahead')
@@ -43,7 +43,7 @@ const cbrWithWrongEncoding = Buffer.from(
 )
 
 const bad: [string, string | Buffer, RegExp][] = [
-  ['nothing', '', /^the answer is empty$/],
+  ['nothing', '', /^the response is empty$/],
   ['JSON', '{"rates": 1}', /cannot be read as XML/],
   ['HTML', '<!doctype html><p>Busy</p>', /has a document type definition/],
   ['what is cut off', whole.slice(0, -30), /cannot be read as XML/],
@@ -70,7 +70,7 @@ const bad: [string, string | Buffer, RegExp][] = [
   ['the 30th of February', swapped('13.12.2025', '30.02.2025'), /no valid Date/],
   ['an American date', swapped('13.12.2025', '12/13/2025'), /no valid Date/],
   ['an unknown encoding', swapped('utf-8', 'klingon-8'), /unknown encoding, "klingon-8"/],
-  ['another encoding than it says', cbrWithWrongEncoding, /is not utf-8, as it says/],
+  ['another encoding than it says', cbrWithWrongEncoding, /is not valid utf-8, the encoding it declares/],
   ['the same code twice', swapped(valute, valute + valute), /^USD stands twice/],
   ['no code', swapped('<CharCode>USD</CharCode>', ''), /^Valute 1 has no valid CharCode$/],
   ['a code of two letters', swapped('>USD<', '>US<'), /CharCode/],
@@ -110,13 +110,13 @@ test.each(bad)(
   },
 )
 
-test('no beginning of a file is taken for the whole', async () => {
+test('a truncated file is rejected', async () => {
   for (let length = 0; length < whole.length; length++) {
     await expect(parseCbrFile(Buffer.from(whole.slice(0, length)))).rejects.toThrow()
   }
 })
 
-test('whatever is cut out of it, a file is whole or an error, and never takes long', async () => {
+test('a file with any part cut out is parsed completely or rejected, within the time limit', async () => {
   const file = fullFile('13.12.2025')
   await fc.assert(
     fc.asyncProperty(fc.nat(file.length), fc.nat(200), async (from, length) => {

@@ -1,6 +1,6 @@
 /** The official rates of one day. */
 export interface CbrFile {
-  /** As `2025-12-15`: the day for which the rates are. */
+  /** The day of the rates, such as `2025-12-15`. */
   date: string
   rates: CbrRate[]
 }
@@ -8,20 +8,20 @@ export interface CbrFile {
 export interface CbrRate {
   code: string
   name: string
-  /** Units for which `value` is. */
+  /** Number of units that `value` is the price of. */
   nominal: number
   /** Roubles for `nominal` units, a decimal number as text. */
   value: string
 }
 
 const MAX_NESTING = 8
-/** Rates are set for tomorrow, and before long holidays for the days after them. */
+/** Rates are published for the next day, or before long holidays for the first day after them. */
 const MAX_DAYS_AHEAD = 31
 const DAY_MS = 86_400_000
 
 /**
- * Reads a file of the shape of the Bank of Russia's XML_daily.asp. Whatever is not as it should be
- * fails the whole file, with an Error that says what: nothing is ever half imported.
+ * Parses a file in the format of XML_daily.asp of the Bank of Russia. Any invalid part makes the whole file fail with
+ * an Error that names it, so that a file is never imported partially.
  */
 export async function parseCbrFile(bytes: Buffer, now = new Date()): Promise<CbrFile> {
   const root = await parseXml(decode(bytes))
@@ -34,7 +34,7 @@ export async function parseCbrFile(bytes: Buffer, now = new Date()): Promise<Cbr
   const rates = items.map(toRate)
   const codes = new Set<string>()
   for (const { code } of rates) {
-    if (codes.has(code)) throw new Error(`${code} stands twice in the answer`)
+    if (codes.has(code)) throw new Error(`${code} appears twice in the response`)
     codes.add(code)
   }
   return { date, rates }
@@ -42,29 +42,29 @@ export async function parseCbrFile(bytes: Buffer, now = new Date()): Promise<Cbr
 
 const DECLARED = /^(?:\xef\xbb\xbf)?<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]{1,40})["']/
 
-/** By the encoding that the file declares (XML 1.0, section 4.3.3); without one it is UTF-8. */
+/** Decodes with the encoding that the file declares (XML 1.0, section 4.3.3), by default UTF-8. */
 function decode(bytes: Buffer): string {
-  if (bytes.length === 0) throw new Error('the answer is empty')
+  if (bytes.length === 0) throw new Error('the response is empty')
   const encoding = DECLARED.exec(bytes.toString('latin1', 0, 200))?.[1] ?? 'utf-8'
   let decoder: TextDecoder
   try {
     decoder = new TextDecoder(encoding, { fatal: true })
   } catch {
-    throw new Error(`the answer is in an unknown encoding, "${encoding}"`)
+    throw new Error(`the response is in an unknown encoding, "${encoding}"`)
   }
   try {
     return decoder.decode(bytes)
   } catch {
-    throw new Error(`the answer is not ${encoding}, as it says`)
+    throw new Error(`the response is not valid ${encoding}, the encoding it declares`)
   }
 }
 
 type Element = Record<string, unknown>
 
 async function parseXml(text: string): Promise<Element> {
-  // A document type can define entities that grow without end, and a file of rates needs none.
-  if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new Error('the answer has a document type definition')
-  // Loaded when rates are first imported: a server that never does need not have it in memory.
+  // A document type can define entities that expand without limit. A file of rates needs none.
+  if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new Error('the response has a document type definition')
+  // Imported here so that a server that imports no rates does not spend the memory.
   const { XMLParser, XMLValidator } = await import('fast-xml-parser')
   const parser = new XMLParser({
     parseTagValue: false,
@@ -77,21 +77,21 @@ async function parseXml(text: string): Promise<Element> {
   })
   let document: Element
   try {
-    // The parser alone takes what is cut off, or has something behind its end.
+    // The parser alone accepts truncated documents and trailing text.
     const valid = XMLValidator.validate(text)
     if (valid !== true) throw new Error(`line ${valid.err.line}: ${valid.err.msg}`)
     document = parser.parse(text)
   } catch (error) {
     const reason = (error as Error).message.replaceAll(/\s+/g, ' ').slice(0, 150)
-    throw new Error(`the answer cannot be read as XML: ${reason}`)
+    throw new Error(`the response cannot be read as XML: ${reason}`)
   }
   const { ValCurs: root, ...rest } = document
   if (!isElement(root) || Object.keys(rest).length > 0)
-    throw new Error('the answer has no root element ValCurs')
+    throw new Error('the response has no root element ValCurs')
   return root
 }
 
-/** `15.12.2025` as `2025-12-15`; undefined for what is no day of the calendar. */
+/** Converts `15.12.2025` to `2025-12-15`; undefined if it is not a valid date. */
 function isoDate(text: unknown): string | undefined {
   const [, day, month, year] = /^(\d\d)[./](\d\d)[./](\d{4})$/.exec(String(text)) ?? []
   const date = `${year}-${month}-${day}`
@@ -107,7 +107,7 @@ function toRate(item: unknown, index: number): CbrRate {
   const nominal = Number(Nominal)
   if (!/^\d{1,5}$/.test(String(Nominal)) || nominal < 1 || nominal > 10_000) throw wrong('Nominal')
   const value = String(Value).replace(',', '.')
-  // Such that the rate of one unit is within 1e-12 and 1e12, whatever the nominal.
+  // The limits keep the rate of one unit between 1e-12 and 1e12 for every nominal.
   if (!/^\d{1,12}(\.\d{1,8})?$/.test(value) || Number(value) === 0) throw wrong('Value')
   const name = typeof Name === 'string' ? unescaped(Name)?.trim() : undefined
   if (!name || [...name].length > 100 || /\p{Cc}/u.test(name)) throw wrong('Name')
@@ -116,7 +116,7 @@ function toRate(item: unknown, index: number): CbrRate {
 
 const predefined: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-/** With the entities resolved that every XML document has; undefined when there is another. */
+/** Resolves the predefined entities of XML; undefined if the text contains another entity. */
 function unescaped(text: string): string | undefined {
   if (/&(?!(amp|lt|gt|quot|apos);)/.test(text)) return undefined
   return text.replaceAll(/&(\w+);/g, (_, entity: string) => predefined[entity]!)

@@ -3,7 +3,7 @@ import type { Importer } from '../importer.ts'
 import { fetchRates } from './cbr-source.ts'
 import { saveRates } from './save-rates.ts'
 
-/** The importer of the official rates of the Bank of Russia. */
+/** Creates the importer of the official rates of the Bank of Russia. */
 export function currencyImporter(options: { url: string; intervalSeconds: number }): Importer {
   return {
     name: 'currencies',

@@ -58,7 +58,7 @@ test('rates are Value / Nominal, exactly, with the day of the file', async () =>
   ])
 })
 
-test('a file that has not changed writes no row and tells nothing, also over a weekend', async () => {
+test('an unchanged file writes no row and publishes no event, also over a weekend', async () => {
   const friday = await parseCbrFile(fullFile('13.12.2025'))
   expect(await save(friday)).toEqual({ created: 34, updated: 0, skipped: 0 })
   const before = await written()
@@ -74,7 +74,7 @@ test('a file that has not changed writes no row and tells nothing, also over a w
   expect(await rows('SELECT count(*) AS n FROM currency_rates')).toEqual([{ n: 68 }])
 })
 
-test('a correction of the same day replaces its rate, in the history too', async () => {
+test('a correction on the same day replaces the rate, also in the history', async () => {
   await save(file('2025-12-13', { USD: ['79.7296'] }))
   expect(await save(file('2025-12-13', { USD: ['79.7300'] }))).toMatchObject({ updated: 1 })
   expect(await rows('SELECT rate::text, at FROM currency_rates')).toEqual([
@@ -82,7 +82,7 @@ test('a correction of the same day replaces its rate, in the history too', async
   ])
 })
 
-test('a rate that was set here before the first import holds until the bank names a later one', async () => {
+test('a rate set before the first import stays until the bank publishes a later one', async () => {
   const service = createCurrencyService(database.db)
   await service.create(operator, { currency: 'USD', rate: 1.25, name: 'Mine' })
   await service.create(operator, { currency: 'EUR', rate: 2 })
@@ -143,7 +143,7 @@ async function present(): Promise<Map<string, Row & { version: number }>> {
   return new Map(all.map(({ code: of, ...row }) => [of, row]))
 }
 
-test('whatever happens here and at the bank, the merge does what the rule says', async () => {
+test('random changes here and at the bank are merged by the rule', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       await rows('TRUNCATE currencies, currency_rates, imported_currencies, currency_days, events')
@@ -184,7 +184,7 @@ test('whatever happens here and at the bank, the merge does what the rule says',
   )
 })
 
-test('the history is filled in without changing what is present and without events, each day once', async () => {
+test('the backfill adds each day to the history once, without events and without changing current rates', async () => {
   await save(file('2025-12-13', { USD: ['80'], EUR: ['90'] }))
   const present = await rows('SELECT * FROM currencies ORDER BY code')
   await rows('TRUNCATE events')
@@ -204,7 +204,7 @@ test('the history is filled in without changing what is present and without even
   ])
 })
 
-test('the latest day that was not asked for comes first, until there is none', async () => {
+test('nextMissingDay returns the latest day that was not fetched, until there is none', async () => {
   const asked: (string | undefined)[] = []
   for (let i = 0; i < 4; i++) {
     const day = await nextMissingDay(database.db, 3)

@@ -6,12 +6,12 @@ import type { CbrFile } from './cbr-file.ts'
 const SOURCE = 'cbr'
 
 /**
- * Brings the currencies up to what the bank says, with their history and events, in one statement.
+ * Updates the currencies to the rates of a file, with their history and events, in one statement.
  *
- * What the bank said last of each is remembered, and only what it has not said before is taken: a rate
- * of a later day, or another one for the same day. So a file that has not changed writes no row, a rate
- * that was set by hand holds until there is a new official one, a name that was changed by hand stays,
- * and a currency that was deleted does not come back. A file of an earlier day changes nothing.
+ * `imported_currencies` stores the last imported rate of each currency. Only new rates are applied: those of a later
+ * day, or a changed rate of the same day. Therefore an unchanged file writes no row, and a file of an earlier day
+ * changes nothing. A rate set manually stays until there is a new official rate, a name changed manually stays, and a
+ * deleted currency is not created again.
  */
 export async function saveRates(db: Queryable, file: CbrFile): Promise<ImportCounts> {
   const { rows } = await db.query<{ created: number; updated: number }>({
@@ -22,7 +22,7 @@ export async function saveRates(db: Queryable, file: CbrFile): Promise<ImportCou
   return { created, updated, skipped: file.rates.length - created - updated }
 }
 
-/** Adds the rates of a day to the history of the currencies that there are, and notes that the day was asked for. */
+/** Adds the rates of a day to the history of the existing currencies, and records that the day was fetched. */
 export async function saveDay(db: Queryable, file: CbrFile, day: string): Promise<number> {
   const { rowCount } = await db.query({
     text: `
@@ -37,7 +37,7 @@ export async function saveDay(db: Queryable, file: CbrFile, day: string): Promis
   return rowCount ?? 0
 }
 
-/** The latest of the `days` days before today that were not asked for yet; undefined when there is none. */
+/** Returns the latest of the `days` days before today that was not fetched yet; undefined if there is none. */
 export async function nextMissingDay(db: Queryable, days: number): Promise<string | undefined> {
   const { rows } = await db.query<{ day: string }>({
     text: `
@@ -49,7 +49,7 @@ export async function nextMissingDay(db: Queryable, days: number): Promise<strin
   return rows[0]?.day
 }
 
-/** Whether any rates were imported yet. */
+/** Returns whether any rates have been imported. */
 export async function hasRates(db: Queryable): Promise<boolean> {
   const { rows } = await db.query({ text: 'SELECT FROM imported_currencies LIMIT 1' })
   return rows.length > 0
@@ -65,8 +65,8 @@ function valuesOf({ date, rates }: CbrFile): unknown[] {
   ]
 }
 
-// A quotient has at least the scale of its operands: with 20 decimals every value of the bank is exact
-// for every nominal of which 10000 is a multiple, and rounded for others.
+// A quotient has at least the scale of its operands. With 20 decimals the rate is exact for every nominal that divides
+// 10000, and rounded for the others.
 const INCOMING = `
 incoming AS (
   SELECT code, name, nominal, $1::date AS date, $1::timestamp AT TIME ZONE 'UTC' AS at,
@@ -84,7 +84,7 @@ WITH ${INCOMING}, news AS (
 ), present AS (
   SELECT c.* FROM currencies c JOIN news n USING (code) ORDER BY c.code FOR UPDATE OF c
 ), taken AS (
-  -- What the bank said before its rates were imported for the first time is nothing new.
+  -- At the first import of a currency an existing rate stays if it is later than the file.
   SELECT p.id, n.is_rate_new AND (n.known_code IS NOT NULL OR p.rated_at <= n.at) AS is_taken
   FROM present p JOIN news n USING (code)
 ), merged AS (
@@ -93,7 +93,7 @@ WITH ${INCOMING}, news AS (
     CASE WHEN is_taken THEN n.nominal ELSE p.nominal END AS nominal,
     CASE WHEN is_taken THEN n.at ELSE p.rated_at END AS rated_at,
     CASE WHEN is_taken THEN '${SOURCE}' ELSE p.source END AS source,
-    -- A name is a person's when it is not what the bank said last.
+    -- A name that differs from the last imported name was changed manually.
     CASE WHEN p.name IS NULL OR p.name = n.known_name THEN n.name ELSE p.name END AS name
   FROM present p JOIN taken USING (id) JOIN news n USING (code)
 ), updated AS (

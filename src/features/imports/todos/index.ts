@@ -3,7 +3,7 @@ import type { Importer } from '../importer.ts'
 import { saveTodos } from './save-todos.ts'
 import { fetchTodos } from './todo-source.ts'
 
-/** The importer of todos in the shape of jsonplaceholder.typicode.com/todos. */
+/** Creates the importer of todos in the format of jsonplaceholder.typicode.com/todos. */
 export function todoImporter(options: { url: string; intervalSeconds: number }): Importer {
   return {
     name: 'todos',

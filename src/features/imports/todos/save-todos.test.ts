@@ -161,7 +161,7 @@ class Schedule {
   }
 }
 
-test('whatever happens here and there, the merge does what the rule says', async () => {
+test('random edits here and at the source are merged by the rule', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 50 }), async (steps) => {
       const schedule = new Schedule()

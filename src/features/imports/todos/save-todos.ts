@@ -2,18 +2,17 @@ import type { Transaction } from '../../../platform/database/database.ts'
 import type { ImportCounts } from '../importer.ts'
 import type { SourceTodo } from './todo-source.ts'
 
-/** `tasks.source` of what this importer made. */
+/** `tasks.source` of the tasks that this importer creates. */
 const SOURCE = 'jsonplaceholder'
 
-/** What an event tells of a task: the columns of a TaskRow. */
+/** The columns of a task in an event: those of a TaskRow. */
 const SNAPSHOT =
   't.id, t.title, t.description, t.status, t.priority, t.due_at, t.labels, t.position, t.city, t.weather, t.user_id, t.source, t.job, t.version, t.created_at, t.updated_at'
 
 /**
- * Brings the tasks up to what the source says, events included, in one statement whatever the number
- * of todos. It is a three-way merge of the source's last word, its new word and the task: a field
- * that a person edited stays theirs, a task that a person deleted stays away, and where the source
- * says the same as before no row is written.
+ * Updates the tasks to the todos of the source, with events, in one statement for any number of todos. It is a
+ * three-way merge of the last imported todo, the new todo and the task. A field that a user edited keeps the user's
+ * value, a task that a user deleted is not created again, and an unchanged todo writes no row.
  */
 export async function saveTodos(transaction: Transaction, todos: SourceTodo[]): Promise<ImportCounts> {
   const { rows } = await transaction.query<{ created: number; updated: number }>({
@@ -35,7 +34,7 @@ WITH incoming AS (
   SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[])
     WITH ORDINALITY AS i (key, title, description, completed, place)
 ), differing AS (
-  -- FOR UPDATE makes the task's own values those of its latest version, also against a write under way.
+  -- FOR UPDATE reads the latest version of the task, and waits for a concurrent write.
   SELECT i.key, i.title, i.description, i.completed, k.task_id,
     t.title AS own_title, t.description AS own_description, t.status AS own_status,
     ARRAY(

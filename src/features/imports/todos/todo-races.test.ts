@@ -56,7 +56,7 @@ async function openImport(todo: SourceTodo) {
   return { commit, [Symbol.asyncDispose]: commit }
 }
 
-test('an edit that commits while the import waits for it is kept, and the other fields are taken', async () => {
+test('an edit that commits while the import waits is kept, and the other fields are imported', async () => {
   const { todo, id } = await imported()
   await person.query('BEGIN')
   await person.query(`UPDATE tasks SET title = 'Mine', version = version + 1 WHERE id = $1`, [id])
@@ -83,7 +83,7 @@ test('an edit of all fields that commits while the import waits leaves nothing t
   expect(await taskOf(id)).toMatchObject({ title: 'Mine', description: null, status: 'failed', version: 2 })
 })
 
-test('an edit that is rolled back while the import waits counts for nothing', async () => {
+test('an edit that is rolled back while the import waits has no effect', async () => {
   const { todo, id } = await imported()
   await person.query('BEGIN')
   await person.query(`UPDATE tasks SET title = 'Mine' WHERE id = $1`, [id])
@@ -94,7 +94,7 @@ test('an edit that is rolled back while the import waits counts for nothing', as
   expect(await taskOf(id)).toMatchObject({ title: 'New', version: 2 })
 })
 
-test('a deletion that commits while the import waits stands; after a restore the source is heard again', async () => {
+test('a deletion that commits while the import waits stays; after a restore imports update the task again', async () => {
   const { todo, id } = await imported()
   const news = { ...todo, title: 'New' }
   await person.query('BEGIN')
@@ -109,7 +109,7 @@ test('a deletion that commits while the import waits stands; after a restore the
   expect(await taskOf(id)).toMatchObject({ title: 'New', deleted: false })
 })
 
-test('a purge that commits during an import does not bring the task back', async () => {
+test('a task that is purged during an import is not created again', async () => {
   const { todo, id } = await imported()
   await createTaskService(database.db).remove(operator, id)
   await person.query('BEGIN')
@@ -121,7 +121,7 @@ test('a purge that commits during an import does not bring the task back', async
   expect(await taskOf(id)).toBeUndefined()
 })
 
-test('a PATCH that waits for an open import lands on what the import wrote', async () => {
+test('a PATCH that waits for an import is applied to the imported values', async () => {
   const { todo, id } = await imported()
   await using open = await openImport({ ...todo, title: 'New', completed: true })
   const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' })
@@ -135,7 +135,7 @@ test('a PATCH that waits for an open import lands on what the import wrote', asy
   expect(events.map(({ version }) => version)).toEqual([1, 2, 3])
 })
 
-test('a PATCH with If-Match that waits for an open import is refused, and writes nothing', async () => {
+test('a PATCH with If-Match that waits for an import is rejected and writes nothing', async () => {
   const { todo, id } = await imported()
   await using open = await openImport({ ...todo, title: 'New' })
   const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' }, [1])
@@ -146,7 +146,7 @@ test('a PATCH with If-Match that waits for an open import is refused, and writes
   expect(await taskOf(id)).toMatchObject({ title: 'New', version: 2 })
 })
 
-test('two saves of the same new items at once leave each item once', async () => {
+test('two concurrent saves of the same new items create each item once', async () => {
   const todos = Array.from({ length: 50 }, () => ({
     key: String(++keys),
     title: 'T',

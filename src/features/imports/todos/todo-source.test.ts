@@ -6,7 +6,7 @@ import { parseTodos } from './todo-source.ts'
 const parse = (value: unknown) => parseTodos(Buffer.from(JSON.stringify(value)))
 const good = { userId: 1, id: 1, title: 'A todo', completed: false }
 
-test('the recorded todos become tasks as the contract says', () => {
+test('the recorded todos have the fields that the contract specifies', () => {
   const todos = parse(recordedTodos)
   expect(todos).toHaveLength(20)
   expect(todos[3]).toEqual({
@@ -17,21 +17,21 @@ test('the recorded todos become tasks as the contract says', () => {
   })
 })
 
-test('unknown fields are ignored, an empty list is right, a byte order mark is no matter', () => {
+test('unknown fields, an empty list and a byte order mark are accepted', () => {
   expect(parse([{ ...good, extra: { deep: [] } }])).toHaveLength(1)
   expect(parse([])).toEqual([])
   expect(parseTodos(Buffer.from(`\uFEFF${JSON.stringify([good])}`))).toHaveLength(1)
 })
 
 test.each<[string, Buffer, string]>([
-  ['nothing', Buffer.alloc(0), 'the answer is empty'],
-  ['HTML', Buffer.from('<html></html>'), 'the answer is not JSON'],
-  ['a cut list', Buffer.from(JSON.stringify([good]).slice(0, -3)), 'the answer is not JSON'],
-  ['bytes that are no UTF-8', Buffer.from('["\xff"]', 'latin1'), 'the answer is not JSON'],
-  ['nesting beyond measure', Buffer.from('['.repeat(200_000)), 'the answer is not JSON'],
-  ['an object', Buffer.from('{"todos":[]}'), 'the answer is not a JSON array'],
-  ['null', Buffer.from('null'), 'the answer is not a JSON array'],
-  ['too many', Buffer.from(`[${'1,'.repeat(100_000)}1]`), 'the answer has more than 100000 items'],
+  ['nothing', Buffer.alloc(0), 'the response is empty'],
+  ['HTML', Buffer.from('<html></html>'), 'the response is not JSON'],
+  ['a cut list', Buffer.from(JSON.stringify([good]).slice(0, -3)), 'the response is not JSON'],
+  ['bytes that are no UTF-8', Buffer.from('["\xff"]', 'latin1'), 'the response is not JSON'],
+  ['nesting beyond measure', Buffer.from('['.repeat(200_000)), 'the response is not JSON'],
+  ['an object', Buffer.from('{"todos":[]}'), 'the response is not a JSON array'],
+  ['null', Buffer.from('null'), 'the response is not a JSON array'],
+  ['too many', Buffer.from(`[${'1,'.repeat(100_000)}1]`), 'the response has more than 100000 items'],
 ])('%s is refused with its reason', (_what, bytes, reason) => {
   expect(() => parseTodos(bytes)).toThrow(new Error(reason))
 })
@@ -56,12 +56,12 @@ test.each<[unknown, string]>([
   [{ ...good, completed: 'false' }, 'completed'],
   [{ ...good, completed: 0 }, 'completed'],
 ])('the item %j is refused for its %s, and the whole answer with it', (item, field) => {
-  expect(() => parse([good, item])).toThrow(new Error(`item 1 of the answer has no valid "${field}"`))
+  expect(() => parse([good, item])).toThrow(new Error(`item 1 of the response has no valid "${field}"`))
 })
 
-test('an id that stands twice is refused, also as 0 and -0, as 1 and 1.0', () => {
+test('duplicate ids are rejected, also 0 and -0, 1 and 1.0', () => {
   expect(() => parse([good, { ...good, title: 'Other' }])).toThrow(
-    new Error('the id 1 stands twice in the answer'),
+    new Error('the id 1 appears twice in the response'),
   )
   const written = (id: string) => JSON.stringify(good).replace('"id":1', `"id":${id}`)
   for (const [a, b, key] of [
@@ -70,7 +70,7 @@ test('an id that stands twice is refused, also as 0 and -0, as 1 and 1.0', () =>
     ['10', '1e1', 10],
   ]) {
     expect(() => parseTodos(Buffer.from(`[${written(String(a))},${written(String(b))}]`))).toThrow(
-      new Error(`the id ${key} stands twice in the answer`),
+      new Error(`the id ${key} appears twice in the response`),
     )
   }
 })
@@ -100,7 +100,7 @@ const nearlyTodo = fc.record(
   { requiredKeys: [] },
 )
 const reasons =
-  /^(item \d+ of the answer has no valid "(id|userId|title|completed)"|the id \d+ stands twice in the answer|the answer is not a JSON array|the answer is not JSON|the answer is empty)$/
+  /^(item \d+ of the response has no valid "(id|userId|title|completed)"|the id \d+ appears twice in the response|the response is not a JSON array|the response is not JSON|the response is empty)$/
 
 function check(bytes: Buffer, items: unknown): void {
   let todos: ReturnType<typeof parseTodos>
@@ -126,11 +126,11 @@ function check(bytes: Buffer, items: unknown): void {
   }
 }
 
-test('random JSON and random bytes are taken rightly or refused with a reason', () => {
+test('random JSON and random bytes are parsed correctly or rejected with a reason', () => {
   const items = fc.oneof(fc.array(nearlyTodo, { maxLength: 5 }), fc.jsonValue())
   fc.assert(
     fc.property(items, (value) => {
-      // As it is after the wire: -0 and undefined do not survive JSON.
+      // The value after a JSON round trip, which does not preserve -0 and undefined.
       const text = JSON.stringify(value)
       check(Buffer.from(text), JSON.parse(text))
     }),

@@ -5,7 +5,7 @@ const MAX_BYTES = 16 * 1024 * 1024
 const MAX_ITEMS = 100_000
 const TITLE_CHARACTERS = 100
 
-/** A todo of the source, in the shape of a task. */
+/** A todo of the source with the fields of a task. */
 export interface SourceTodo {
   key: string
   title: string
@@ -13,7 +13,7 @@ export interface SourceTodo {
   completed: boolean
 }
 
-/** Reads all todos of the source; throws an Error that says what is wrong with it. */
+/** Fetches all todos of the source; throws an Error that says what is invalid. */
 export async function fetchTodos(url: string, signal: AbortSignal): Promise<SourceTodo[]> {
   const bytes = await download(url, {
     timeoutMs: TIMEOUT_MS,
@@ -25,17 +25,17 @@ export async function fetchTodos(url: string, signal: AbortSignal): Promise<Sour
 }
 
 /**
- * Checks the whole answer: an array of `{userId, id, title, completed}` in which no id stands twice.
- * One bad item fails it, so that an import is never half of what the source has.
+ * Parses the response, an array of `{userId, id, title, completed}` with unique ids. One invalid item makes the whole
+ * response fail, so that an import is never partial.
  */
 export function parseTodos(bytes: Buffer): SourceTodo[] {
   const items = parseJson(bytes)
-  if (!Array.isArray(items)) throw new Error('the answer is not a JSON array')
-  if (items.length > MAX_ITEMS) throw new Error(`the answer has more than ${MAX_ITEMS} items`)
+  if (!Array.isArray(items)) throw new Error('the response is not a JSON array')
+  if (items.length > MAX_ITEMS) throw new Error(`the response has more than ${MAX_ITEMS} items`)
   const todos = items.map(toTodo)
   const keys = new Set<string>()
   for (const { key } of todos) {
-    if (keys.has(key)) throw new Error(`the id ${key} stands twice in the answer`)
+    if (keys.has(key)) throw new Error(`the id ${key} appears twice in the response`)
     keys.add(key)
   }
   return todos
@@ -45,7 +45,7 @@ function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
-    throw new Error(bytes.length === 0 ? 'the answer is empty' : 'the answer is not JSON')
+    throw new Error(bytes.length === 0 ? 'the response is empty' : 'the response is not JSON')
   }
 }
 
@@ -56,7 +56,7 @@ function toTodo(item: unknown, index: number): SourceTodo {
     (!isId(userId) && 'userId') ||
     (typeof title !== 'string' && 'title') ||
     (typeof completed !== 'boolean' && 'completed')
-  if (wrong) throw new Error(`item ${index} of the answer has no valid "${wrong}"`)
+  if (wrong) throw new Error(`item ${index} of the response has no valid "${wrong}"`)
   return {
     key: String(id),
     title: fitTitle(title as string),
@@ -69,7 +69,7 @@ function isId(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-// A title that a task cannot have is made to fit: the source cannot be told to mend it.
+// An invalid title is made to fit, since the import cannot correct it at the source.
 function fitTitle(title: string): string {
   const text = title.replaceAll('\0', '').toWellFormed().trim()
   const characters = [...text]

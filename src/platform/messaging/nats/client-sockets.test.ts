@@ -11,11 +11,11 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 const open = () => connect((server.address() as AddressInfo).port, '127.0.0.1')
-/** As if packets to it vanished: the name is never resolved. */
+/** Simulates dropped packets: the name is never resolved. */
 const stuck = () => connect({ host: 'nowhere.test', port: 4222, lookup: () => {} })
 const closed = (socket: Socket) => once(socket, 'close')
 
-test('a socket that is not connected in time ends; others are left alone', async () => {
+test('a socket that is not connected in time is destroyed, other sockets stay open', async () => {
   using sockets = ownSockets(500)
   const [late, good] = sockets.run(() => [stuck(), open()] as const)
   const foreign = stuck()
@@ -24,7 +24,7 @@ test('a socket that is not connected in time ends; others are left alone', async
   foreign.destroy()
 })
 
-test('all of them end with it, connected or not, and those of others do not', async () => {
+test('disposal destroys all tracked sockets and no others', async () => {
   const sockets = ownSockets(60_000)
   const foreign = open()
   const ours = sockets.run(() => [stuck(), open()] as const)

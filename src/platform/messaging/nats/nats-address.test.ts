@@ -12,6 +12,6 @@ test.each([
   expect(natsAddress(url)).toEqual(address)
 })
 
-test.each(['nats://', 'nats://100%@host', 'nats://a:%zz@host'])('%s is of no use', (url) => {
+test.each(['nats://', 'nats://100%@host', 'nats://a:%zz@host'])('%s is rejected', (url) => {
   expect(() => natsAddress(url)).toThrow(/^NATS_URL /)
 })
