@@ -1,7 +1,7 @@
 /** Is each job done, and each message one task, whatever is cut, restarted and killed? */
 
-import { runMessageSiege } from '../test/support/siege/messages.ts'
-import { runSiege } from '../test/support/siege/siege.ts'
+import { runJobFaults } from '../test/support/queue-faults/job-faults.ts'
+import { runMessageFaults } from '../test/support/queue-faults/message-faults.ts'
 import { readOptions, say } from './lib/options.ts'
 import { openPostgres } from './lib/postgres.ts'
 import { printTable, verdict, whole } from './lib/table.ts'
@@ -20,8 +20,8 @@ await using postgres = await openPostgres(options)
 await using folder = await temporaryFolder()
 const seed = Date.now() % 2 ** 31
 
-const jobsUrl = await postgres.createMigrated('siege')
-const jobs = await runSiege({
+const jobsUrl = await postgres.createMigrated('job_faults')
+const jobs = await runJobFaults({
   ...JOBS,
   databaseUrl: jobsUrl,
   start: (ROLES, JOB_HTTP_ALLOW) => start({ DATABASE_URL: jobsUrl, ROLES, JOB_HTTP_ALLOW }),
@@ -40,8 +40,8 @@ printTable(
 )
 for (const problem of jobs.problems) say(`- ${problem}`)
 
-const messagesUrl = await postgres.createMigrated('message_siege')
-const messages = await runMessageSiege({
+const messagesUrl = await postgres.createMigrated('message_faults')
+const messages = await runMessageFaults({
   ...MESSAGES,
   databaseUrl: messagesUrl,
   start: (settings) => start({ ...settings, DATABASE_URL: messagesUrl, WORKER_CONCURRENCY: '0' }),

@@ -7,9 +7,9 @@ import { hasNats, startNats } from '../support/nats.ts'
 import { startServer } from '../support/server.ts'
 import { startUpstream } from '../support/upstream.ts'
 
-/** The "Parser" of document B: what its clients, and the other service on NATS, do. */
+/** The "Parser" of document B: the requests of its clients and of the other service on NATS. */
 
-/** The messages of a socket, one after the other. */
+/** Opens a socket and returns a function that waits for the next message. */
 async function connect(url: string) {
   const socket = new WebSocket(url)
   // biome-ignore lint/suspicious/noExplicitAny: envelopes of many shapes
@@ -32,7 +32,7 @@ async function call(method: string, url: string, body?: string) {
   return { status: response.status, body: text && JSON.parse(text) }
 }
 
-test('the parser is run, rates are listed, created, updated and deleted, and each is told on /ws/currencies', async () => {
+test('rates are imported, listed, created, updated and deleted, and each change is published on /ws/currencies', async () => {
   await using upstream = await startUpstream()
   upstream.answer(sendXml(cbrFixture))
   const { url, ws } = await startServer({ CBR_URL: upstream.url })
@@ -72,14 +72,14 @@ test('the parser is run, rates are listed, created, updated and deleted, and eac
 }, 60_000)
 
 test.skipIf(!hasNats)(
-  'POST /test/nats is the other service: its rate is taken, and told',
+  'a rate from POST /test/nats is stored and published',
   async () => {
     await using nats = await startNats()
     const { hostname, port } = new URL(nats.url)
     const { url, ws } = await startServer({ NATS_HOST: hostname, NATS_PORT: port })
     const isUp = async () =>
       (await call('GET', `${url}/health/ready`)).body.checks.nats.status === 'up' ? true : undefined
-    await eventually(isUp, 'NATS is listened to')
+    await eventually(isUp, 'the server consumes from NATS')
     const [currencies, all] = [await connect(`${ws}/ws/currencies`), await connect(`${ws}/ws`)]
 
     const answer = await call('POST', `${url}/test/nats?currency=USD&rate=100`)

@@ -9,7 +9,7 @@ import { pythonWithPika as python } from '../support/python.ts'
 import { rabbitUrl } from '../support/rabbitmq.ts'
 import { type Server, startServer, stop } from '../support/server.ts'
 
-/** The queue that is written in the producer. */
+/** The queue name in the producer. */
 const QUEUE = 'task_queue'
 
 interface Task {
@@ -41,11 +41,11 @@ async function produce(times: number): Promise<void> {
   await promisify(execFile)(python!, [join(folder, 'run.py')], { env: { PATH: process.env.PATH, ...env } })
 }
 
-describe.skipIf(!rabbitUrl || !python)('the producer of document C, as it is printed there', () => {
+describe.skipIf(!rabbitUrl || !python)('the producer of document C, verbatim', () => {
   beforeEach(deleteQueues)
   afterEach(deleteQueues)
 
-  test('before the first start and after it: each message is a task, which is done', async () => {
+  test('each message creates a task that is done, before the first start and after it', async () => {
     await produce(2) // It declares the queue, and the messages wait.
     const server = await startServer(settings)
     await eventually(
@@ -60,17 +60,17 @@ describe.skipIf(!rabbitUrl || !python)('the producer of document C, as it is pri
       'five are done',
       20_000,
     )
-    await eventually(() => listener.events.length >= 9, 'all their steps are told')
-    const told = listener.events.map(({ type, data }) => `${type} ${data.task?.status}`)
+    await eventually(() => listener.events.length >= 9, 'all their steps are published')
+    const steps = listener.events.map(({ type, data }) => `${type} ${data.task?.status}`)
     for (const step of ['task_created New', 'task_updated In Progress', 'task_updated Completed'])
-      expect(told.filter((one) => one === step)).toHaveLength(3)
-    // It declares the queue the same again once it is ours.
+      expect(steps.filter((one) => one === step)).toHaveLength(3)
+    // The producer declares the queue again with the same options after the server has.
     expect(await stop(server)).toMatchObject({ code: 0 })
     expect(server.logged().filter(({ level }) => !/info|debug/.test(level))).toEqual([])
   }, 90_000)
 })
 
-describe('the requests of document C, as they are printed there', () => {
+describe('the requests of document C, verbatim', () => {
   test('POST /tasks with no body, GET /tasks/{id}, GET /tasks by status, Swagger', async () => {
     const server = await startServer({ STATUS_LABELS: 'title', WORKER_CONCURRENCY: '1' })
     const created = await fetch(`${server.url}/tasks`, { method: 'POST' })
@@ -87,7 +87,7 @@ describe('the requests of document C, as they are printed there', () => {
     }, 'it is done')
     expect(done.updated_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/)
 
-    // One that takes its time, one that waits behind it, one that fails.
+    // One job that fails, one that takes long, and one that waits behind it.
     const make = async (job: object) => {
       const body = JSON.stringify({ title: 'x', job })
       const headers = { 'content-type': 'application/json' }
@@ -117,7 +117,7 @@ describe('the requests of document C, as they are printed there', () => {
       200,
       expect.stringContaining('text/html'),
     ])
-    // The slow one is given back, within the time that a shutdown may take.
+    // The slow job is released within the time limit of a shutdown.
     const { code, ms } = await stop(server)
     expect(code).toBe(0)
     expect(ms).toBeGreaterThan(9_000)

@@ -8,9 +8,9 @@ import { connectTo, startServer, stop, temporaryFolder } from '../support/server
 const ROUNDS = 3
 const settings = { WEBHOOK_ALLOW: '127.0.0.1' }
 
-test(`kill -9, ${ROUNDS} times, while events are written and sent: each arrives, always with its id`, async () => {
+test(`every event is delivered with its id although the server is killed ${ROUNDS} times`, async () => {
   await using receiver = await startReceiver()
-  // Slow enough to be killed between a message and its record.
+  // Slow enough for a kill between the response and the record of an attempt.
   receiver.answer((response) => void delay(15).then(() => response.writeHead(204).end()))
   const dataDir = temporaryFolder()
   let server = await startServer(settings, dataDir)
@@ -22,7 +22,7 @@ test(`kill -9, ${ROUNDS} times, while events are written and sent: each arrives,
     })
   const secrets: string[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    // The earlier ones are still held by the dead processes.
+    // A new webhook in each round: the claims of the earlier ones still belong to dead processes.
     const made = await post('/webhooks', { url: `${receiver.url}/${round}` })
     secrets.push(((await made.json()) as { secret: string }).secret)
     const writes = Array.from({ length: 40 }, (_, i) =>
@@ -41,7 +41,7 @@ test(`kill -9, ${ROUNDS} times, while events are written and sent: each arrives,
      FROM webhooks w JOIN events e ON e.at > w.created_at GROUP BY w.id ORDER BY w.id`,
   )
   expect(rows).toHaveLength(ROUNDS)
-  // As if the time had passed for which the dead hold what they were at.
+  // Lets the claims of the dead processes expire.
   await client.query(
     "UPDATE pgboss.job SET started_on = started_on - interval '1 hour' WHERE state = 'active'",
   )
@@ -61,8 +61,8 @@ test(`kill -9, ${ROUNDS} times, while events are written and sent: each arrives,
     await eventually(async () => ((await waiting()) as []).length === 0, 'all are recorded')
   }
   expect(await stop(server)).toMatchObject({ code: 0 })
-  const told = rows.reduce((sum, { ids }) => sum + ids.length, 0)
+  const published = rows.reduce((sum, { ids }) => sum + ids.length, 0)
   process.stdout.write(
-    `kill -9, ${ROUNDS} times: ${told} messages, ${receiver.received.length - told} of them sent twice\n`,
+    `kill -9, ${ROUNDS} times: ${published} messages, ${receiver.received.length - published} of them sent twice\n`,
   )
 }, 180_000)

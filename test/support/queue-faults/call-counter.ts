@@ -3,26 +3,26 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-const LONGEST_ANSWER_MS = 50
-/** Of a hundred calls so many are answered with 503 instead. */
-const REFUSED_OF_100 = 3
+const MAX_RESPONSE_MS = 50
+/** Percentage of calls that get status 503. */
+const REFUSED_PERCENT = 3
 
-/** Receives the calls of jobs, each after a while of chance, some with a refusal. */
-export interface Witness extends AsyncDisposable {
+/** Counts the calls of jobs. It responds after a random delay, to some calls with 503. */
+export interface CallCounter extends AsyncDisposable {
   url: string
   host: string
-  /** How many calls of each path, without its slash, were answered well. */
+  /** Number of calls with status 204 by path, without the slash. */
   called: Map<string, number>
 }
 
-export async function startWitness(random: () => number): Promise<Witness> {
+export async function startCallCounter(random: () => number): Promise<CallCounter> {
   const called = new Map<string, number>()
   const server = createServer(async (request, response) => {
     response.on('error', () => {})
-    await delay(random() * LONGEST_ANSWER_MS)
-    // Whoever asked was killed meanwhile, and has not done it.
+    await delay(random() * MAX_RESPONSE_MS)
+    // The caller was killed meanwhile, so its call is not completed.
     if (request.destroyed || response.destroyed) return
-    if (random() * 100 < REFUSED_OF_100) {
+    if (random() * 100 < REFUSED_PERCENT) {
       response.writeHead(503).end()
       return
     }

@@ -4,26 +4,27 @@ import pg from 'pg'
 import { startBroker } from '../broker.ts'
 import { startProxy } from '../proxy.ts'
 import { mulberry32 } from '../random.ts'
-import type { Process } from './siege.ts'
+import type { Process } from './job-faults.ts'
 
 const SERVERS = 2
-const QUEUE = 'siege'
-/** So many are published before their confirmations are waited for. */
-const PORTION = 100
+const QUEUE = 'message-faults'
+/** Number of messages that are published before their confirmations are awaited. */
+const BATCH = 100
 const LONGEST_SILENCE_MS = 60_000
 
-export interface MessageSiege {
+export interface MessageFaultsOptions {
   databaseUrl: string
-  /** Starts one more server, which takes in messages from this queue. */
+  /** Starts another server, which consumes this queue. */
   start(settings: { RABBITMQ_URL: string; RABBITMQ_DURABLE_QUEUE: string }): Promise<Process>
   messages: number
-  /** Of the servers' connections, and of the broker. */
+  /** Number of cuts of the servers' connections. */
   cuts: number
+  /** Number of restarts of RabbitMQ. */
   restarts: number
   seed: number
 }
 
-export interface MessageSiegeReport {
+export interface MessageFaultsReport {
   messages: number
   cuts: number
   restarts: number
@@ -34,19 +35,19 @@ export interface MessageSiegeReport {
 }
 
 /**
- * Messages with ids go through a RabbitMQ that is killed and restarted, to two servers whose connections
- * are cut; in the end the tasks are counted.
+ * Publishes messages with ids to a RabbitMQ that is restarted, while the connections of two consuming servers are cut.
+ * Reports lost and duplicated tasks.
  */
-export async function runMessageSiege(siege: MessageSiege): Promise<MessageSiegeReport> {
+export async function runMessageFaults(options: MessageFaultsOptions): Promise<MessageFaultsReport> {
   const began = performance.now()
-  const random = mulberry32(siege.seed)
+  const random = mulberry32(options.seed)
   await using broker = await startBroker()
   await using proxy = await startProxy(broker.url, 5672)
   const settings = { RABBITMQ_URL: proxy.url, RABBITMQ_DURABLE_QUEUE: QUEUE }
-  const servers = await Promise.all(Array.from({ length: SERVERS }, () => siege.start(settings)))
-  const client = new pg.Client({ connectionString: siege.databaseUrl })
+  const servers = await Promise.all(Array.from({ length: SERVERS }, () => options.start(settings)))
+  const client = new pg.Client({ connectionString: options.databaseUrl })
   await client.connect()
-  const taken = async () => {
+  const consumed = async () => {
     const { rows } = await client.query<{ count: number }>('SELECT count(*)::int AS count FROM message_inbox')
     return rows[0]!.count
   }
@@ -55,25 +56,25 @@ export async function runMessageSiege(siege: MessageSiege): Promise<MessageSiege
   let restarts = 0
   async function disturb(): Promise<void> {
     let silentSince = performance.now()
-    for (let seen = -1, now = 0; now < siege.messages; now = await taken()) {
+    for (let seen = -1, now = 0; now < options.messages; now = await consumed()) {
       if (now > seen) silentSince = performance.now()
       if (performance.now() - silentSince > LONGEST_SILENCE_MS)
-        throw new Error(`${siege.messages - now} messages do not come`)
+        throw new Error(`${options.messages - now} messages do not arrive`)
       seen = now
-      // All are done before the last messages, so that each has something to lose.
-      const part = now / (siege.messages * 0.95)
-      if (restarts < siege.restarts && part * siege.restarts > restarts + 0.5) {
+      // All faults happen before the last 5 % of the messages, so that each can lose some.
+      const part = now / (options.messages * 0.95)
+      if (restarts < options.restarts && part * options.restarts > restarts + 0.5) {
         await broker.restart(random() < 0.5 ? 'SIGKILL' : 'SIGTERM')
         restarts++
         silentSince = performance.now()
-      } else if (cuts < siege.cuts && part * siege.cuts > cuts) {
+      } else if (cuts < options.cuts && part * options.cuts > cuts) {
         proxy.cut()
         cuts++
       }
       await delay(random() * 20)
     }
   }
-  await Promise.all([produce(broker.url, siege.messages), disturb()])
+  await Promise.all([produce(broker.url, options.messages), disturb()])
 
   const { rows } = await client.query<{ title: string; count: number }>(
     'SELECT title, count(*)::int AS count FROM tasks GROUP BY title',
@@ -81,17 +82,17 @@ export async function runMessageSiege(siege: MessageSiege): Promise<MessageSiege
   await client.end()
   for (const server of servers) await server.kill()
   return {
-    messages: siege.messages,
+    messages: options.messages,
     cuts,
     restarts,
     seconds: (performance.now() - began) / 1000,
-    lost: siege.messages - rows.length,
+    lost: options.messages - rows.length,
     doubled: rows.reduce((total, { count }) => total + count - 1, 0),
     dead: await countDead(broker.url),
   }
 }
 
-/** Publishes messages, each again and again until it is confirmed. */
+/** Publishes messages and repeats each until it is confirmed. */
 async function produce(url: string, count: number): Promise<void> {
   let confirmed = 0
   while (confirmed < count) {
@@ -101,8 +102,8 @@ async function produce(url: string, count: number): Promise<void> {
       const channel = await model.createConfirmChannel()
       channel.on('error', () => {})
       await channel.assertQueue(QUEUE, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
-      for (; confirmed < count; confirmed = Math.min(confirmed + PORTION, count)) {
-        for (let i = confirmed; i < Math.min(confirmed + PORTION, count); i++) {
+      for (; confirmed < count; confirmed = Math.min(confirmed + BATCH, count)) {
+        for (let i = confirmed; i < Math.min(confirmed + BATCH, count); i++) {
           const content = Buffer.from(JSON.stringify({ status: 'New', title: String(i) }))
           channel.sendToQueue(QUEUE, content, { persistent: true, messageId: String(i) })
         }

@@ -1,45 +1,45 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { mulberry32 } from '../random.ts'
-import { startWitness } from './witness.ts'
+import { startCallCounter } from './call-counter.ts'
 
 const SERVERS = 2
 const WORKERS = 3
 const WRITERS = 4
-/** More than a lease and the look for those that ended. */
+/** Longer than a lease and the interval of the supervisor together. */
 const LONGEST_SILENCE_MS = 60_000
 
 export interface Process {
-  /** Of one that serves. */
+  /** URL of the process if it has the role `api`. */
   url: string
-  /** kill -9; resolves when it is gone. */
+  /** Ends the process with SIGKILL; resolves when it has exited. */
   kill(): Promise<void>
 }
 
-export interface Siege {
+export interface JobFaultsOptions {
   databaseUrl: string
-  /** Starts one more process of these roles, which may call this host. */
+  /** Starts another process with these roles, which may call this host. */
   start(roles: 'api' | 'worker', allowedHost: string): Promise<Process>
   jobs: number
   kills: number
   seed: number
 }
 
-export interface SiegeReport {
+export interface JobFaultsReport {
   jobs: number
   kills: number
-  /** Attempts in all, and those of them that their worker did not live to end. */
+  /** Number of attempts, and of those whose worker was killed. */
   runs: number
   lostRuns: number
-  /** Calls that were made in whole, by all attempts. */
+  /** Number of completed calls of all attempts. */
   calls: number
   seconds: number
-  /** From the last kill to the end of the last job. */
+  /** Seconds from the last kill to the end of the last job. */
   secondsAfter: number
   problems: string[]
 }
 
-interface Fate {
+interface JobResult {
   id: number
   title: string
   status: string
@@ -51,37 +51,37 @@ interface Fate {
 }
 
 /**
- * Jobs that each call a witness once, posted to two servers and run by three workers, of which random ones
- * are killed with -9 and begun anew; in the end what became of each job, against what the witness saw.
+ * Posts jobs to two servers and lets three workers run them, while random workers are killed and replaced. Each job
+ * makes one call. Reports the results of the jobs and every contradiction to the calls that the counter received.
  */
-export async function runSiege(siege: Siege): Promise<SiegeReport> {
+export async function runJobFaults(options: JobFaultsOptions): Promise<JobFaultsReport> {
   const began = performance.now()
-  const random = mulberry32(siege.seed)
+  const random = mulberry32(options.seed)
   const below = (limit: number) => Math.floor(random() * limit)
-  await using witness = await startWitness(random)
-  const start = (roles: 'api' | 'worker') => siege.start(roles, witness.host)
+  await using counter = await startCallCounter(random)
+  const start = (roles: 'api' | 'worker') => options.start(roles, counter.host)
   const servers = await Promise.all(Array.from({ length: SERVERS }, () => start('api')))
   const workers = await Promise.all(Array.from({ length: WORKERS }, () => start('worker')))
 
   let posted = 0
   async function post(): Promise<void> {
-    while (posted < siege.jobs) {
+    while (posted < options.jobs) {
       const title = String(posted++)
       const response = await fetch(`${servers[below(SERVERS)]!.url}/tasks`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ title, job: { type: 'http', input: { url: `${witness.url}/${title}` } } }),
+        body: JSON.stringify({ title, job: { type: 'http', input: { url: `${counter.url}/${title}` } } }),
       })
-      if (response.status !== 201) throw new Error(`answered ${response.status}: ${await response.text()}`)
+      if (response.status !== 201) throw new Error(`status ${response.status}: ${await response.text()}`)
       await response.body?.cancel()
     }
   }
   let kills = 0
   let lastKill = began
   async function kill(): Promise<void> {
-    while (kills < siege.kills) {
-      // The last one leaves work for the others.
-      if (witness.called.size < (siege.jobs * (kills + 1)) / (siege.kills + 1)) {
+    while (kills < options.kills) {
+      // The kills are spread over the run, so that work is left after the last one.
+      if (counter.called.size < (options.jobs * (kills + 1)) / (options.kills + 1)) {
         await delay(5)
         continue
       }
@@ -94,34 +94,34 @@ export async function runSiege(siege: Siege): Promise<SiegeReport> {
   }
   await Promise.all([...Array.from({ length: WRITERS }, post), kill()])
 
-  const client = new pg.Client({ connectionString: siege.databaseUrl })
+  const client = new pg.Client({ connectionString: options.databaseUrl })
   await client.connect()
-  await allEnded(client, siege.jobs)
+  await allEnded(client, options.jobs)
   const secondsAfter = (performance.now() - lastKill) / 1000
-  const { rows: fates } = await client.query<Fate>(FATES)
+  const { rows: results } = await client.query<JobResult>(RESULTS)
   await client.end()
   for (const one of [...servers, ...workers]) await one.kill()
-  const sum = (of: (fate: Fate) => number) => fates.reduce((total, fate) => total + of(fate), 0)
+  const sum = (of: (result: JobResult) => number) => results.reduce((total, result) => total + of(result), 0)
   return {
-    jobs: fates.length,
+    jobs: results.length,
     kills,
     runs: sum(({ runs }) => runs),
     lostRuns: sum(({ lost }) => lost),
-    calls: [...witness.called.values()].reduce((total, times) => total + times, 0),
+    calls: [...counter.called.values()].reduce((total, times) => total + times, 0),
     seconds: (performance.now() - began) / 1000,
     secondsAfter,
-    problems: fates.flatMap((fate) => wrongWith(fate, witness.called.get(fate.title) ?? 0)),
+    problems: results.flatMap((result) => problemsOf(result, counter.called.get(result.title) ?? 0)),
   }
 }
 
-const FATES = `SELECT t.id, t.title, t.status, t.job ->> 'state' AS state, count(*)::int AS runs,
+const RESULTS = `SELECT t.id, t.title, t.status, t.job ->> 'state' AS state, count(*)::int AS runs,
   count(*) FILTER (WHERE r.state = 'succeeded')::int AS succeeded,
   count(*) FILTER (WHERE r.state = 'lost')::int AS lost,
   count(*) FILTER (WHERE r.state = 'running')::int AS unfinished
   FROM tasks t JOIN task_runs r ON r.task_id = t.id GROUP BY t.id ORDER BY t.id`
 
-/** Each job must have ended well, with every call that was made in whole told by a run of its own. */
-function wrongWith({ id, status, state, runs, succeeded, unfinished }: Fate, calls: number): string[] {
+/** Returns what is wrong: each job must have succeeded once, and have at least one run for each completed call. */
+function problemsOf({ id, status, state, runs, succeeded, unfinished }: JobResult, calls: number): string[] {
   const problems: string[] = []
   if (status !== 'done' || state !== 'succeeded') problems.push(`is ${status}, its job ${state}`)
   if (succeeded !== 1) problems.push(`has succeeded ${succeeded} times`)
@@ -131,7 +131,7 @@ function wrongWith({ id, status, state, runs, succeeded, unfinished }: Fate, cal
   return problems.map((problem) => `task ${id} ${problem}`)
 }
 
-/** Throws when for too long no job has ended. */
+/** Waits until all jobs have ended; throws if none ends for too long. */
 async function allEnded(client: pg.Client, jobs: number): Promise<void> {
   let ended = -1
   let deadline = 0
