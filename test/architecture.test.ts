@@ -112,6 +112,20 @@ test('a feature is met through its index only', () => {
   expect(wrong).toEqual([])
 })
 
+/** Rooms of the platform that others import only through their index. */
+const indexed = ['platform/queue', 'platform/messaging/nats', 'platform/messaging/rabbitmq']
+
+test('a platform room that has an index is imported only through it', () => {
+  const wrong = modules.flatMap(({ path, imports }) =>
+    imports
+      .filter((target) => indexed.includes(dirname(target)) && !target.endsWith('/index.ts'))
+      .filter((target) => dirname(path) !== dirname(target))
+      .map((target) => `${path} imports ${target}`),
+  )
+  for (const folder of indexed) expect(byPath.has(`${folder}/index.ts`)).toBe(true)
+  expect(wrong).toEqual([])
+})
+
 test('there are no import cycles', () => {
   const done = new Set<string>()
   const cycles: string[] = []

@@ -34,8 +34,8 @@ test('POST /tasks/run starts the import and responds at once; the rates exist wh
   })
   const { status, body } = await start()
   expect([status, body]).toEqual([202, { status: 'started', run_id: expect.any(Number) }])
-  await eventually(() => upstream.requests === 1, 'it asks')
-  // Whoever asks meanwhile is told of the same run.
+  await eventually(() => upstream.requests === 1, 'the source is requested')
+  // A second start during the run returns the same run.
   expect(await start()).toMatchObject({ status: 202, body })
   expect(await runs()).toMatchObject([{ run_id: body.run_id, state: 'running', trigger: 'manual' }])
   answer()
@@ -68,7 +68,7 @@ test('an unchanged file changes nothing and publishes nothing, a manual rate sta
   const before = await everything()
   const { events } = await listen(`${app.url.replace('http', 'ws')}/ws`)
   expect((await run()).body).toMatchObject({ created_count: 0, updated_count: 0, skipped_count: 5 })
-  await eventually(() => events.length === 1, 'the end of the run is told')
+  await eventually(() => events.length === 1, 'the end of the run is published')
   expect(events[0]).toMatchObject({ type: 'background_task_completed', data: { skipped_count: 5 } })
   expect(await everything()).toEqual(before)
   expect(await get('USD')).toEqual(byHand)
@@ -86,15 +86,15 @@ test('a new day replaces all rates, manual ones too, and publishes each', async 
   ]
   upstream.answer(sendXml(cbrXml('16.12.2025', quotes)))
   expect((await run()).body).toMatchObject({ created_count: 1, updated_count: 2, skipped_count: 1 })
-  await eventually(() => events.length === 3, 'all are told')
+  await eventually(() => events.length === 3, 'all are published')
   const timestamp = '2025-12-16T00:00:00.000000Z'
   expect(await get('USD')).toMatchObject({ rate: 80.1, source: 'cbr', timestamp })
-  // A name by hand stays, and what was deleted by hand does not come back.
+  // A name set manually stays, and a deleted currency is not created again.
   expect(await get('VND')).toMatchObject({ rate: 0.00320001, name: 'Донг', timestamp })
   expect((await app.fetch('/currencies/XDR')).status).toBe(404)
   expect(await get('GBP')).toMatchObject({ timestamp: '2025-12-13T00:00:00.000000Z' })
-  const told = events.map(({ type, data }) => [type, (data as { currency?: object }).currency])
-  expect(told).toEqual([
+  const published = events.map(({ type, data }) => [type, (data as { currency?: object }).currency])
+  expect(published).toEqual([
     ['currency_created', await get('EUR')],
     ['currency_updated', await get('USD')],
     ['currency_updated', await get('VND')],
@@ -143,7 +143,7 @@ test('a started run that fails publishes an event, and the next one works', asyn
   const { events } = await listen(`${app.url.replace('http', 'ws')}/ws/tasks`)
   upstream.answer((_request, response) => response.writeHead(503).end())
   const { body } = await start()
-  await eventually(() => events.length === 1, 'the failure is told')
+  await eventually(() => events.length === 1, 'the failure is published')
   expect(events[0]).toMatchObject({
     type: 'background_task_failed',
     data: { importer: 'currencies', run_id: body.run_id, error: 'status 503 instead of 200' },
@@ -157,7 +157,7 @@ test('a server that stops during a started run marks it as failed', async () => 
   silent.answer((_request, response) => response.writeHead(200).flushHeaders())
   const other = await startTestApp({ CBR_URL: silent.url })
   expect((await other.fetch('/tasks/run', { method: 'POST' })).status).toBe(202)
-  await eventually(() => silent.requests === 1, 'it asks')
+  await eventually(() => silent.requests === 1, 'the source is requested')
   const started = performance.now()
   await other[Symbol.asyncDispose]()
   expect(performance.now() - started).toBeLessThan(8_000)

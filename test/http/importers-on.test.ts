@@ -10,7 +10,7 @@ test('the first run starts with the server, and next_run_at shows the next', asy
   await eventually(async () => (await app.fetch('/tasks')).body.length === 20, 'the first import')
   const next = await eventually(
     async () => (await app.fetch('/importers')).body[0].next_run_at as string | null,
-    'the next run is booked',
+    'the next run is enqueued',
   )
   expect(next).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
   const [run] = (await app.fetch('/importers/todos/runs')).body
@@ -28,7 +28,10 @@ test('the server is healthy if the source is unavailable at the start', async ()
   }, 'the first run has failed')
   expect(run.error).toMatch(/ECONNREFUSED/)
   expect((await app.fetch('/health/ready')).status).toBe(200)
-  await eventually(async () => (await app.fetch('/importers')).body[0].next_run_at, 'the next run is booked')
+  await eventually(
+    async () => (await app.fetch('/importers')).body[0].next_run_at,
+    'the next run is enqueued',
+  )
   expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
 })
 
@@ -48,9 +51,9 @@ test('a stop during a scheduled run is quick and marks the run as failed', async
 
 test('official rates are imported at the start, and earlier days are backfilled', async () => {
   await using upstream = await startUpstream()
-  const asked: (string | null)[] = []
+  const requested: (string | null)[] = []
   const listener = sendXml((day) => {
-    asked.push(day)
+    requested.push(day)
     return day ? cbrXml(day.replaceAll('/', '.'), [{ code: 'USD', value: '80' }]) : cbrFixture
   })
   upstream.answer(listener)
@@ -61,11 +64,11 @@ test('official rates are imported at the start, and earlier days are backfilled'
     CURRENCY_BACKFILL_DAYS: '2',
   })
   await eventually(async () => (await app.fetch('/currencies')).body.length === 5, 'the first import')
-  await eventually(() => asked.length === 3, 'two more days', 30_000)
+  await eventually(() => requested.length === 3, 'two more days', 30_000)
   await eventually(
     async () => (await app.fetch('/currencies/USD/history')).body.length === 3,
     'they are in the history',
   )
-  expect(asked[0]).toBeNull()
+  expect(requested[0]).toBeNull()
   expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])
 }, 60_000)

@@ -82,7 +82,7 @@ describe.skipIf(!hasNats)('faults of NATS, and several processes', () => {
     // Kill NATS repeatedly while events are published.
     for (let round = 0; round < 3; round++) {
       const more = change(app, 20)
-      await eventually(async () => (await events()).length > known + round * 50, 'some are made')
+      await eventually(async () => (await events()).length > known + round * 50, 'some changes are committed')
       await nats.kill()
       await nats.restart()
       await more
@@ -103,7 +103,7 @@ describe.skipIf(!hasNats)('faults of NATS, and several processes', () => {
     expect((await app.fetch('/health/ready')).body.checks.nats.status).toBe('down')
     expect(performance.now() - started).toBeLessThan(10_000)
     nats.resume()
-    // What was asked meanwhile is answered now, also what nobody waits for any more.
+    // NATS now processes the requests it received while it hung, also those that timed out.
     await isAllThere(await nats.client())
   }, 60_000)
 
@@ -124,12 +124,12 @@ describe.skipIf(!hasNats)('faults of NATS, and several processes', () => {
     const service = await nats.client()
     await eventually(
       async () => (await storedIn(service, EVENTS)).length === 1,
-      'the stream is made again, with what is new',
+      'the stream is created again with the new event',
       30_000,
     )
-    await eventually(() => isUp(app), 'it is listened to', 20_000)
+    await eventually(() => isUp(app), 'the server consumes from NATS', 20_000)
     service.publish('currencies', '{"currency":"USD","rate":7}')
-    await eventually(async () => (await app.fetch('/currencies/USD')).body.rate === 7, 'a rate is taken')
+    await eventually(async () => (await app.fetch('/currencies/USD')).body.rate === 7, 'a rate is consumed')
   }, 60_000)
 
   test('two processes consume each message once and in order and publish each event once', async () => {
@@ -140,11 +140,11 @@ describe.skipIf(!hasNats)('faults of NATS, and several processes', () => {
       for (const currency of CODES) service.publish('currencies', JSON.stringify({ currency, rate: i }))
     await service.flush()
     const count = 100 * CODES.length
-    await eventually(async () => (await events()).length >= count, 'all are taken', 20_000)
-    const taken = await isAllThere(service)
-    expect(taken).toHaveLength(count)
+    await eventually(async () => (await events()).length >= count, 'all are consumed', 20_000)
+    const consumed = await isAllThere(service)
+    expect(consumed).toHaveLength(count)
     for (const code of CODES) {
-      const rates = taken.filter((event) => event.code === code).map(({ rate }) => Number(rate))
+      const rates = consumed.filter((event) => event.code === code).map(({ rate }) => Number(rate))
       expect(rates).toEqual(Array.from({ length: 100 }, (_, i) => i + 1))
     }
     expect(apps.flatMap(warnings)).toEqual([])
@@ -172,7 +172,7 @@ describe.skipIf(!hasNats)('faults of NATS, and several processes', () => {
     service.subscribe('currencies', { callback })
     await service.flush()
     for (let i = 1; i <= 50; i++) service.publish('currencies', `{"currency":"USD","rate":${i}}`)
-    await eventually(async () => (await events()).length >= 50, 'all are taken')
+    await eventually(async () => (await events()).length >= 50, 'all are consumed')
     await eventually(() => subjects.length >= 150, 'they were published')
     expect(await events()).toHaveLength(50)
     expect(subjects.filter((subject) => subject === 'currencies')).toHaveLength(100)

@@ -39,10 +39,10 @@ function expectDescribed(method: 'get' | 'post' | 'patch', path: string, { statu
 
 test('every published event matches its description, which has an example', async () => {
   const { body: asyncApi } = await app.fetch('/asyncapi.json')
-  const told = Object.keys(asyncApi.channels.all.messages).filter(
+  const published = Object.keys(asyncApi.channels.all.messages).filter(
     (name) => !['resumed', 'auth'].includes(name),
   )
-  expect(Object.keys(document.webhooks).sort()).toEqual(told.sort())
+  expect(Object.keys(document.webhooks).sort()).toEqual(published.sort())
   for (const [type, { post }] of Object.entries(document.webhooks)) {
     const { schema, example } = post.requestBody!.content['application/json']
     expect(example).toMatchObject({ id: expect.any(String), type, data: expect.any(Object) })
@@ -61,9 +61,9 @@ test('the examples of requests work, and the responses match their descriptions'
     const media = document.paths[path]![method]!.requestBody!.content['application/json']
     return media.example ?? Object.values(media.examples!)[0]!.value
   }
-  const made = await app.send('POST', '/webhooks', example('post', '/webhooks'))
-  expectDescribed('post', '/webhooks', made)
-  const path = `/webhooks/${made.body.id}`
+  const created = await app.send('POST', '/webhooks', example('post', '/webhooks'))
+  expectDescribed('post', '/webhooks', created)
+  const path = `/webhooks/${created.body.id}`
   expectDescribed('post', '/webhooks/{id}/test', await app.send('POST', `${path}/test`))
   expectDescribed('post', '/webhooks/{id}/secret', await app.send('POST', `${path}/secret`))
   expectDescribed('get', '/webhooks', await app.fetch('/webhooks'))

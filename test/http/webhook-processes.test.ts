@@ -17,7 +17,7 @@ beforeAll(async () => {
   receiver = stack.use(await startReceiver())
   const settings = { WEBHOOK_ALLOW: '127.0.0.1', DATABASE_URL: database.url }
   second = stack.use(await startTestApp(settings))
-  // Ended by the last test.
+  // Stopped by the last test.
   first = await startTestApp(settings)
 })
 afterAll(() => stack.disposeAsync())
@@ -34,7 +34,7 @@ test(`two processes on one database deliver ${EVENTS} events once to each of ${W
     await Promise.all(Array.from({ length: 50 }, (_, j) => app.send('POST', '/tasks', { title: `${i + j}` })))
   }
   const written = performance.now()
-  await eventually(() => receiver.received.length >= EVENTS * WEBHOOKS, 'all come', 60_000)
+  await eventually(() => receiver.received.length >= EVENTS * WEBHOOKS, 'all arrive', 60_000)
   const done = performance.now()
   const rows = await database.rows<{ id: number }>('SELECT id FROM events ORDER BY id')
   const ids = rows.map(({ id }) => String(id))
@@ -59,6 +59,6 @@ test('when one process ends, the other delivers the rest', async () => {
   await Promise.all(posts)
   await first[Symbol.asyncDispose]()
   await second.send('POST', '/tasks', { title: 'after' })
-  await eventually(() => receiver.ids('/0').length >= 51, 'they come', 20_000)
+  await eventually(() => receiver.ids('/0').length >= 51, 'they arrive', 20_000)
   expect(new Set(receiver.ids('/0')).size).toBe(51)
 })

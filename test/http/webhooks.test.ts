@@ -31,11 +31,11 @@ const state = (call: Call, path: string) => async () => (await call('GET', path)
 
 test('a new webhook receives a change within a second', async () => {
   const { user, call } = await caller()
-  const made = await call('POST', '/webhooks', { url: `${receiver.url}/one#part`, description: 'Mine' })
-  expect(made.status).toBe(201)
-  expect(made.headers.get('location')).toBe(`/webhooks/${made.body.id}`)
-  expect(made.headers.get('cache-control')).toBe('no-store')
-  expect(made.body).toEqual({
+  const created = await call('POST', '/webhooks', { url: `${receiver.url}/one#part`, description: 'Mine' })
+  expect(created.status).toBe(201)
+  expect(created.headers.get('location')).toBe(`/webhooks/${created.body.id}`)
+  expect(created.headers.get('cache-control')).toBe('no-store')
+  expect(created.body).toEqual({
     id: expect.any(Number),
     url: `${receiver.url}/one`,
     types: null,
@@ -49,7 +49,7 @@ test('a new webhook receives a change within a second', async () => {
     updated_at: null,
     secret: expect.stringMatching(/^whsec_/),
   })
-  const { secret, ...shown } = made.body
+  const { secret, ...shown } = created.body
   expect((await call('GET', `/webhooks/${shown.id}`)).body).toEqual(shown)
   const list = await call('GET', '/webhooks')
   expect([list.body, list.headers.get('x-total-count')]).toEqual([[shown], '1'])
@@ -128,17 +128,17 @@ test.each([
   expect([answer.status, answer.body.errors[0].path]).toEqual([422, path])
   expect(answer.body.errors[0].message).toMatch(message)
   expect((await call('GET', '/webhooks')).body).toEqual([])
-  const { body: made } = await call('POST', '/webhooks', example)
+  const { body: created } = await call('POST', '/webhooks', example)
   if (!('url' in body)) return
-  expect((await call('PATCH', `/webhooks/${made.id}`, body)).status).toBe(422)
-  expect((await call('GET', `/webhooks/${made.id}`)).body).toMatchObject({ ...example, updated_at: null })
+  expect((await call('PATCH', `/webhooks/${created.id}`, body)).status).toBe(422)
+  expect((await call('GET', `/webhooks/${created.id}`)).body).toMatchObject({ ...example, updated_at: null })
 })
 
 test('PATCH changes single fields, and a PATCH without a difference changes nothing', async () => {
   const { call } = await caller()
-  const { body: made } = await call('POST', '/webhooks', example)
-  const { secret: _secret, ...before } = made
-  const patch = async (body: object) => (await call('PATCH', `/webhooks/${made.id}`, body)).body
+  const { body: created } = await call('POST', '/webhooks', example)
+  const { secret: _secret, ...before } = created
+  const patch = async (body: object) => (await call('PATCH', `/webhooks/${created.id}`, body)).body
   expect(await patch({})).toEqual(before)
   expect(await patch(example)).toEqual(before)
   expect(await patch({ enabled: true })).toEqual(before)
@@ -149,14 +149,14 @@ test('PATCH changes single fields, and a PATCH without a difference changes noth
     enabled: false,
   })
   for (const path of ['test', 'deliveries/1/redeliver']) {
-    expect((await call('POST', `/webhooks/${made.id}/${path}`)).status).toBe(409)
+    expect((await call('POST', `/webhooks/${created.id}/${path}`)).status).toBe(409)
   }
   expect(await patch({ enabled: true, types: ['task_created'] })).toMatchObject({
     enabled: true,
     types: ['task_created'],
   })
   const changes = app.logged.filter(
-    ({ msg, webhookId }) => msg === 'webhook changed' && webhookId === made.id,
+    ({ msg, webhookId }) => msg === 'webhook changed' && webhookId === created.id,
   )
   expect(changes.map(({ fields }) => fields)).toEqual([
     ['types'],
@@ -178,12 +178,12 @@ test('a user can create at most twenty webhooks, also concurrently', async () =>
 
 test('an admin sees and deletes the webhooks of all users', async () => {
   const [anna, root] = [await caller(), await caller(registerAdmin)]
-  const { body: made } = await anna.call('POST', '/webhooks', example)
+  const { body: created } = await anna.call('POST', '/webhooks', example)
   const { body: all } = await root.call('GET', '/webhooks?limit=1000')
-  expect(all.map(({ id }: { id: number }) => id)).toContain(made.id)
-  const patched = await root.call('PATCH', `/webhooks/${made.id}`, { enabled: false })
+  expect(all.map(({ id }: { id: number }) => id)).toContain(created.id)
+  const patched = await root.call('PATCH', `/webhooks/${created.id}`, { enabled: false })
   expect(patched.body).toMatchObject({ enabled: false, user_id: anna.user.id })
-  expect((await root.call('DELETE', `/webhooks/${made.id}`)).status).toBe(204)
+  expect((await root.call('DELETE', `/webhooks/${created.id}`)).status).toBe(204)
   expect((await anna.call('GET', '/webhooks')).body).toEqual([])
 })
 
@@ -216,31 +216,31 @@ test('no secret appears in the database, the log or another response, and no pat
   const { call } = await caller()
   const url = `${receiver.url}/canary-path?token=canary-query`
   const key = { 'idempotency-key': 'hidden' }
-  const { body: made } = await call('POST', '/webhooks', { url }, key)
-  const { body: renewed } = await call('POST', `/webhooks/${made.id}/secret`, undefined, {
+  const { body: created } = await call('POST', '/webhooks', { url }, key)
+  const { body: renewed } = await call('POST', `/webhooks/${created.id}/secret`, undefined, {
     'idempotency-key': 'hidden too',
   })
   receiver.answer(500)
   await call('POST', '/tasks', { title: 'Sent and failed' })
-  const { body: tested } = await call('POST', `/webhooks/${made.id}/test`)
+  const { body: tested } = await call('POST', `/webhooks/${created.id}/test`)
   await eventually(() => receiver.ids('/canary-path?token=canary-query').length >= 2, 'both are sent')
   receiver.answer(204)
-  await eventually(state(call, `/webhooks/${made.id}/deliveries/${tested.id}`), 'it is recorded')
+  await eventually(state(call, `/webhooks/${created.id}/deliveries/${tested.id}`), 'it is recorded')
   const shown: unknown[] = []
   for (const path of ['', '/deliveries', `/deliveries/${tested.id}`]) {
-    shown.push((await call('GET', `/webhooks/${made.id}${path}`)).body)
+    shown.push((await call('GET', `/webhooks/${created.id}${path}`)).body)
   }
-  await call('PATCH', `/webhooks/${made.id}`, { url: `${url}2` })
-  await call('DELETE', `/webhooks/${made.id}`)
+  await call('PATCH', `/webhooks/${created.id}`, { url: `${url}2` })
+  await call('DELETE', `/webhooks/${created.id}`)
   const stored = await databaseText(app.database.url)
   const logged = JSON.stringify(app.logged)
-  for (const secret of [made.secret, renewed.secret].map((one) => one.slice('whsec_'.length))) {
+  for (const secret of [created.secret, renewed.secret].map((one) => one.slice('whsec_'.length))) {
     for (const text of [stored, logged, JSON.stringify(shown)]) expect(text).not.toContain(secret)
   }
   expect(stored).toContain('hidden too')
   expect(logged).toContain(`"receiver":"${receiver.url}"`)
   for (const part of ['canary-path', 'canary-query', PASSWORD]) expect(logged).not.toContain(part)
-  const messages = app.logged.filter(({ webhookId }) => webhookId === made.id).map(({ msg }) => msg)
+  const messages = app.logged.filter(({ webhookId }) => webhookId === created.id).map(({ msg }) => msg)
   expect(messages).toEqual(
     expect.arrayContaining([
       'webhook created',
@@ -255,10 +255,10 @@ test('no secret appears in the database, the log or another response, and no pat
 
 test('the delivery log is paged from the newest on, also by state', async () => {
   const { call } = await caller()
-  const { body: made } = await call('POST', '/webhooks', { url: `${receiver.url}/pages` })
-  for (let i = 0; i < 7; i++) await call('POST', `/webhooks/${made.id}/test`)
+  const { body: created } = await call('POST', '/webhooks', { url: `${receiver.url}/pages` })
+  for (let i = 0; i < 7; i++) await call('POST', `/webhooks/${created.id}/test`)
   await eventually(() => receiver.ids('/pages').length === 7, 'all are sent')
-  const log = `/webhooks/${made.id}/deliveries`
+  const log = `/webhooks/${created.id}/deliveries`
   await eventually(
     async () => (await call('GET', `${log}?state=delivered`)).body.length === 7,
     'all are recorded',

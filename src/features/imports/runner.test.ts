@@ -7,7 +7,7 @@ import { listImportRuns } from './import-run-store.ts'
 import type { ImportCounts, Importer } from './importer.ts'
 import { createImportRunner, type ImportRunner } from './runner.ts'
 
-/** A runner with connections of its own, as in a process of its own. */
+/** Creates a runner with its own connections, as a separate process has. */
 interface Process extends AsyncDisposable {
   db: Database
   runner: ImportRunner
@@ -44,7 +44,7 @@ function startProcess(name: string): Process {
 
 const counts: ImportCounts = { created: 1, updated: 2, skipped: 3 }
 
-/** An importer whose fetch goes on when it is let. */
+/** An importer whose fetch waits until it is released. */
 class Gated implements Importer {
   readonly name = 'todos'
   readonly source = 'http://example.com/'
@@ -153,7 +153,7 @@ test('a process that dies during a run leaves no lock, and the next run marks it
   expect(run!.state).toBe('succeeded')
   expect((await runs())[1]).toMatchObject({ state: 'failed', error: 'interrupted: the process ended' })
 
-  // It was only its connections that died: what it has fetched by now is too late to be saved.
+  // Only its connections died. The data it has fetched meanwhile must not be saved.
   cut.save = async (transaction) => {
     await transaction.query({ text: `INSERT INTO tasks (title) VALUES ('too late')` })
     return counts
@@ -179,7 +179,7 @@ test('closeCutOff marks the run of a killed process as failed once, and no run i
   await database.rows(`INSERT INTO import_runs (importer, trigger) VALUES ('todos', 'schedule')`)
   await two.runner.closeCutOff(importer)
   await two.runner.closeCutOff(importer)
-  // Nothing is left of it that a run at start would be skipped for.
+  // No lock is left that would cause the first run to be skipped.
   const locks = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'advisory' AND datname = current_database() AND application_name = 'two'`
   expect(await database.rows(locks)).toEqual([])
@@ -258,13 +258,13 @@ test('start returns at once, and until the run has finished every process return
   importer.letGo()
   const state = async () => (await listImportRuns(database.db, 'todos', 1))[0]!.state
   await eventually(async () => (await state()) === 'succeeded', 'it is over')
-  // At once: the lock of the one before may not be free yet.
+  // The lock of the previous run may not be released yet.
   expect(await other.runner.start(importer)).toBe(id + 1)
   expect(importer.most).toBe(1)
 })
 
 test('start rejects if the run cannot begin', async () => {
-  const away = openDatabase({ connectionString: 'postgresql://127.0.0.1:1/none' }, () => {})
-  await using runner = createImportRunner({ db: away, log: logTo([]), onChange: () => {} })
+  const unreachable = openDatabase({ connectionString: 'postgresql://127.0.0.1:1/none' }, () => {})
+  await using runner = createImportRunner({ db: unreachable, log: logTo([]), onChange: () => {} })
   await expect(runner.start(new Gated())).rejects.toThrow(/database is not available/)
 })

@@ -60,8 +60,8 @@ const jobs = () =>
      FROM pgboss.job WHERE name = 'import-todos' ORDER BY start_after`,
   )
 const waiting = async () => (await jobs()).filter(({ state }) => state === 'created')
-/** The next run, once there have been `ran` runs. */
-const booked = (ran = 1) =>
+/** Waits until `ran` runs have ended and returns the next. */
+const enqueued = (ran = 1) =>
   eventually(async () => {
     const all = await jobs()
     return all.length > ran ? all.find(({ state }) => state === 'created') : undefined
@@ -80,7 +80,7 @@ async function makeDue(seconds = 0): Promise<Job> {
 
 test('an importer runs at the start and then once per interval, on the grid of the first run', async () => {
   await schedule()
-  const next = await booked()
+  const next = await enqueued()
   expect(fetched).toBe(1)
   const [first] = await jobs()
   expect(next.due - first!.due).toBeCloseTo(60, 1)
@@ -88,26 +88,26 @@ test('an importer runs at the start and then once per interval, on the grid of t
 
   // A delay of less than an interval does not move the grid.
   const second = await makeDue(7)
-  const third = await booked(2)
+  const third = await enqueued(2)
   expect(fetched).toBe(2)
   expect(third.due - second.due).toBeCloseTo(60, 1)
 
   // After a longer delay the missed times are skipped.
   const late = await makeDue(150)
-  const after = await booked(3)
+  const after = await enqueued(3)
   expect(fetched).toBe(3)
   expect(after.due - late.due).toBeCloseTo(180, 1)
 })
 
 test('two schedulers on one database start a due run once', async () => {
   await schedule()
-  await booked()
+  await enqueued()
   await schedule()
-  await booked(2) // The start of the second scheduler enqueues a run too.
+  await enqueued(2) // The start of the second scheduler enqueues a run too.
   const before = fetched
   expect(await waiting()).toHaveLength(1)
   const due = await makeDue()
-  await booked(3)
+  await enqueued(3)
   expect(fetched).toBe(before + 1)
   expect(await waiting()).toHaveLength(1)
   await eventually(
@@ -119,11 +119,11 @@ test('two schedulers on one database start a due run once', async () => {
 test('a new start runs at once and enqueues with the new interval', async () => {
   importer.intervalSeconds = 3600
   const first = await schedule()
-  const old = await booked()
+  const old = await enqueued()
   await first[Symbol.asyncDispose]()
   importer.intervalSeconds = 5
   await schedule()
-  const next = await booked(2)
+  const next = await enqueued(2)
   expect(fetched).toBe(2)
   expect(next.id).not.toBe(old.id)
   expect((await nextRun(current, importer))!.getTime() - Date.now()).toBeLessThanOrEqual(5_000)
@@ -134,7 +134,7 @@ test('a missing next run is enqueued again', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   stack.defer(() => void vi.useRealTimers())
   await schedule()
-  await booked()
+  await enqueued()
   await database.rows(`DELETE FROM pgboss.job WHERE name = 'import-todos'`)
   expect(await nextRun(current, importer)).toBeUndefined()
   vi.advanceTimersByTime(60_000)
@@ -152,16 +152,16 @@ test('a run that cannot begin is followed by the next', async () => {
       throw new Error('the database is unavailable')
     },
   })
-  await booked()
+  await enqueued()
   expect(tries).toBe(1)
   await makeDue()
-  await booked(2)
+  await enqueued(2)
   expect(tries).toBe(2)
 })
 
 test('after its disposal the schedule starts nothing', async () => {
   const started = await schedule()
-  await booked()
+  await enqueued()
   await started[Symbol.asyncDispose]()
   await makeDue()
   const other = await openQueues()

@@ -6,14 +6,14 @@ import { operator } from '../../core/actor.ts'
 
 let harness: Harness
 let receiver: Receiver
-useHarness((...made) => {
-  ;[harness, receiver] = made
+useHarness((...created) => {
+  ;[harness, receiver] = created
 })
 
 const lines = (msg: string, webhookId: number) =>
   harness.logged.filter((line) => line.msg === msg && line.webhookId === webhookId)
 
-/** Each status by an address of its own. */
+/** The receiver responds with the status that is the path. */
 const byPath: Parameters<Receiver['answer']>[0] = (response, { path }) =>
   response.writeHead(Number(path.slice(1, 4))).end()
 
@@ -37,10 +37,10 @@ test('any status from 200 to 299 is a success', async () => {
 test('any other status is retried on the schedule with the same id', async () => {
   receiver.answer(byPath)
   const statuses = [300, 302, 304, 400, 401, 404, 409, 429, 499, 500, 502, 503, 599]
-  const made = await Promise.all(statuses.map((status) => harness.create(`${receiver.url}/${status}`)))
+  const created = await Promise.all(statuses.map((status) => harness.create(`${receiver.url}/${status}`)))
   const [event] = await harness.publish()
   for (const [i, status] of statuses.entries()) {
-    const { id, secret } = made[i]!
+    const { id, secret } = created[i]!
     const error = status < 400 ? `status ${status}: redirects are not followed` : `status ${status}`
     await harness.delivery(id, { state: 'failed', attempts: 4, response_status: status, error })
     const messages = receiver.received.filter(({ path }) => path === `/${status}`)
@@ -110,9 +110,9 @@ test('Retry-After delays all deliveries of the webhook', async () => {
   const first = receiver.received[0]!.at
   receiver.answer(204)
   await harness.publish(3)
-  await eventually(() => receiver.received.length === 5, 'all come', 5_000)
+  await eventually(() => receiver.received.length === 5, 'all arrive', 5_000)
   const after = receiver.received.slice(1).map(({ id, at }) => ({ id, wait: at - first }))
-  // The pause ends at the most that is granted, the wait of the one that was put off does not.
+  // The pause of the webhook has an upper bound, the wait of the delivery itself a larger one.
   expect(Math.min(...after.map(({ wait }) => wait))).toBeGreaterThanOrEqual(450)
   expect(after.find(({ id }) => id === receiver.received[0]!.id)!.wait).toBeGreaterThanOrEqual(950)
   await eventually(
@@ -131,7 +131,7 @@ test('a receiver that is down gets one attempt at a time, and all waiting delive
     open--
   })
   const ids = await harness.publish(200)
-  await eventually(() => receiver.received.length >= 3, 'it is tried')
+  await eventually(() => receiver.received.length >= 3, 'an attempt is made')
   expect(most).toBe(1)
   const waiting = (await harness.deliveries(id)).filter(({ attempts }) => attempts === 0)
   expect(waiting.length).toBeGreaterThan(150)
@@ -147,11 +147,11 @@ test('a receiver that is down gets one attempt at a time, and all waiting delive
 test('deliveries start in the order of the events', async () => {
   await harness.create(receiver.url)
   const ids = (await harness.publish(300)).map(Number)
-  await eventually(() => receiver.received.length === 300, 'all come')
+  await eventually(() => receiver.received.length === 300, 'all arrive')
   const came = receiver.ids().map(Number)
   expect([...came].sort((a, b) => a - b)).toEqual(ids)
-  // Four are under way at a time.
-  for (const [place, id] of came.entries()) expect(Math.abs(place - ids.indexOf(id))).toBeLessThan(4)
+  // Four attempts run at a time.
+  for (const [index, id] of came.entries()) expect(Math.abs(index - ids.indexOf(id))).toBeLessThan(4)
 })
 
 test('slow and hanging receivers do not delay other webhooks', async () => {
@@ -159,7 +159,7 @@ test('slow and hanging receivers do not delay other webhooks', async () => {
   await using hanging = await startReceiver()
   await harness.create(receiver.url, ['task_created'])
   hanging.answer(() => {})
-  // More of them than there are slots.
+  // More failing webhooks than slots.
   const { id } = await harness.create(hanging.url)
   await harness.database.rows(
     'INSERT INTO webhooks (url, secret) SELECT url || n, secret FROM webhooks, generate_series(1, 39) n WHERE id = $1',
@@ -169,7 +169,7 @@ test('slow and hanging receivers do not delay other webhooks', async () => {
   await eventually(() => new Set(hanging.received.map(({ path }) => path)).size === 40, 'all hang')
   const began = performance.now()
   await harness.publish(20, { type: 'task_created' })
-  await eventually(() => receiver.received.length === 20, 'the quick one gets its own')
+  await eventually(() => receiver.received.length === 20, 'the quick receiver gets its events')
   expect(performance.now() - began).toBeLessThan(2_500)
   await harness.restart()
 })
@@ -202,5 +202,5 @@ test('a webhook that has failed for five days is disabled when a delivery runs o
     failing_since: null,
   })
   await harness.publish()
-  await eventually(() => receiver.received.length === 9, 'events come again')
+  await eventually(() => receiver.received.length === 9, 'all are retried')
 })

@@ -6,7 +6,7 @@ import { createPoster } from '../../platform/outbound/post.ts'
 import type { GroupHealth } from '../../platform/queue/index.ts'
 import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
 import { DeliveryRun, type Timing } from './delivery-run.ts'
-import { bookRuns, endRun, lockWaiting } from './delivery-run-store.ts'
+import { endRun, enqueueRuns, lockWaiting } from './delivery-run-store.ts'
 import { RETRY_SECONDS } from './retry.ts'
 import type { SecretBox } from './secret-box.ts'
 import { resealSecrets } from './secret-store.ts'
@@ -34,7 +34,7 @@ export async function startDeliveries(deps: {
   const poster = stack.use(createPoster({ guard, timeoutMs: timing.timeoutMs }))
   await resealSecrets(db, secrets, log)
   // Normally each of them has a run. The jobs may be missing, for example after restoring a backup without them.
-  await db.transaction(async (transaction) => bookRuns(transaction, queue, await lockWaiting(transaction)))
+  await db.transaction(async (transaction) => enqueueRuns(transaction, queue, await lockWaiting(transaction)))
 
   async function make(run: WebhookRunClaim, signal: AbortSignal): Promise<GroupHealth> {
     const work = new DeliveryRun({ db, log, secrets, poster, timing }, run.webhookId, signal)

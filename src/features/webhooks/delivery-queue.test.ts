@@ -46,10 +46,10 @@ function work(by = queue): void {
   })
 }
 
-const book = (webhookId: number, delaySeconds = 0) =>
-  database.db.transaction((transaction) => queue.book(transaction, [{ webhookId, delaySeconds }]))
-const settle = (run: WebhookRunClaim) =>
-  database.db.transaction((transaction) => queue.settle(transaction, run))
+const enqueue = (webhookId: number, delaySeconds = 0) =>
+  database.db.transaction((transaction) => queue.enqueue(transaction, [{ webhookId, delaySeconds }]))
+const complete = (run: WebhookRunClaim) =>
+  database.db.transaction((transaction) => queue.complete(transaction, run))
 const jobs = () =>
   database.rows<{ state: string; wait: number }>(
     `SELECT state, round(extract(epoch FROM start_after - now()))::float8 AS wait
@@ -58,36 +58,36 @@ const jobs = () =>
 const haveStarted = (count: number) =>
   eventually(() => started.length === count, `${count} runs have started`)
 
-test('a webhook has one queued run, at the time of the last booking', async () => {
-  await book(1, 600)
-  await book(1, 3600)
+test('a webhook has one queued run, at the time of the last call', async () => {
+  await enqueue(1, 600)
+  await enqueue(1, 3600)
   expect(await jobs()).toEqual([{ state: 'created', wait: 3600 }])
-  await book(1, 60)
-  await book(2, 5)
+  await enqueue(1, 60)
+  await enqueue(2, 5)
   expect(await jobs()).toEqual([
     { state: 'created', wait: 60 },
     { state: 'created', wait: 5 },
   ])
 })
 
-test('a booking that is rolled back leaves no run', async () => {
+test('a transaction that is rolled back leaves no run', async () => {
   const failing = database.db.transaction(async (transaction) => {
-    await queue.book(transaction, [{ webhookId: 1, delaySeconds: 0 }])
+    await queue.enqueue(transaction, [{ webhookId: 1, delaySeconds: 0 }])
     throw new Error('no')
   })
   await expect(failing).rejects.toThrow('no')
   expect(await jobs()).toEqual([])
 })
 
-test('no run of a webhook is queued while one is in progress, but after it is settled', async () => {
+test('no run of a webhook is queued while one is in progress, but after it is completed', async () => {
   work()
-  await book(1)
+  await enqueue(1)
   await haveStarted(1)
-  await book(1)
+  await enqueue(1)
   expect(await jobs()).toMatchObject([{ state: 'active' }])
-  expect(await settle(started[0]!)).toBe(true)
+  expect(await complete(started[0]!)).toBe(true)
   expect(await jobs()).toEqual([])
-  await book(1)
+  await enqueue(1)
   await haveStarted(2)
 })
 
@@ -95,7 +95,7 @@ test('each due run starts in one of several processes', async () => {
   work()
   work(await openDeliveryQueue({ queues, log, pollMs: 10 }))
   await database.db.transaction((transaction) =>
-    queue.book(
+    queue.enqueue(
       transaction,
       Array.from({ length: 30 }, (_, webhookId) => ({ webhookId, delaySeconds: 0 })),
     ),
@@ -107,14 +107,14 @@ test('each due run starts in one of several processes', async () => {
 test('a delayed run starts when it is due', async () => {
   work()
   const began = performance.now()
-  await book(1, 0.3)
+  await enqueue(1, 0.3)
   await haveStarted(1)
   expect(performance.now() - began).toBeGreaterThan(290)
 })
 
-test('a run that was not settled is retried when its claim expires, and its first claim is invalid', async () => {
+test('a run that was not completed is retried when its claim expires, and its first claim is invalid', async () => {
   work()
-  await book(1)
+  await enqueue(1)
   await haveStarted(1)
   await database.rows(
     "UPDATE pgboss.job SET started_on = now() - interval '44 s' WHERE name = 'webhook-runs'",
@@ -131,26 +131,26 @@ test('a run that was not settled is retried when its claim expires, and its firs
   await recover()
   await haveStarted(2)
   const [first, second] = started
-  expect(await settle(first!)).toBe(false)
+  expect(await complete(first!)).toBe(false)
   expect(await jobs()).toMatchObject([{ state: 'active' }])
-  expect(await settle(second!)).toBe(true)
+  expect(await complete(second!)).toBe(true)
 })
 
 test('failing webhooks share some of the slots, healthy ones get the others', async () => {
   work()
-  for (let webhookId = 100; webhookId < 140; webhookId++) await book(webhookId)
+  for (let webhookId = 100; webhookId < 140; webhookId++) await enqueue(webhookId)
   await haveStarted(20)
   // The webhooks that got a slot are failing now, and so are those that get the next slots.
   for (const one of started) one.end('failing')
   await haveStarted(40)
   for (const one of started) {
-    await settle(one)
+    await complete(one)
     one.end('failing')
   }
-  for (let webhookId = 100; webhookId < 140; webhookId++) await book(webhookId)
+  for (let webhookId = 100; webhookId < 140; webhookId++) await enqueue(webhookId)
   await haveStarted(50)
-  await book(1)
-  await book(2)
+  await enqueue(1)
+  await enqueue(2)
   await haveStarted(52)
   expect(started.slice(40, 50).every(({ webhookId }) => webhookId >= 100)).toBe(true)
   expect(
@@ -168,7 +168,7 @@ test('disposal aborts the signals of running jobs and waits for them', async () 
     return 'healthy'
   })
   let ended = false
-  await book(1)
+  await enqueue(1)
   queue.wake()
   await eventually(async () => (await jobs())[0]?.state === 'active', 'it is in progress')
   await working[Symbol.asyncDispose]()

@@ -14,23 +14,26 @@ export interface DeliveryQueue {
    * Enqueues, in the caller's transaction, a run of each webhook in `delaySeconds`. A webhook has one queued run at
    * most: a queued run gets the new time, and while a run is in progress none is queued.
    */
-  book(transaction: Transaction, runs: readonly { webhookId: number; delaySeconds: number }[]): Promise<void>
+  enqueue(
+    transaction: Transaction,
+    runs: readonly { webhookId: number; delaySeconds: number }[],
+  ): Promise<void>
   /** Completes a run in the caller's transaction. Returns false if the claim had expired and the run was retried. */
-  settle(transaction: Transaction, run: WebhookRunClaim): Promise<boolean>
-  /** Starts due runs at once. Call it after a commit that booked runs. */
+  complete(transaction: Transaction, run: WebhookRunClaim): Promise<boolean>
+  /** Starts due runs at once. Call it after a commit that enqueued runs. */
   wake(): void
   /**
    * Makes due runs, several at a time, until it is disposed; then the signals of the runs in progress are aborted.
-   * A run that was not settled is retried when its claim expires.
+   * A run that was not completed is retried when its claim expires.
    */
   work(make: (run: WebhookRunClaim, signal: AbortSignal) => Promise<GroupHealth>): AsyncDisposable
 }
 
 const QUEUE = 'webhook-runs'
 const POLL_MS = 1_000
-/** A claim expires after this time, which only happens if its process died: a run takes half of it. */
+/** A claim expires after this time, which only happens if its process died: a run takes at most half of it. */
 const CLAIM_SECONDS = 45
-/** An expired claim is not a failure: the run is retried until it is settled. */
+/** An expired claim is not a failure: the run is retried until it is completed. */
 const RETRIES = 1_000_000
 
 /** Opens the queue of webhook runs: one job per webhook, however many of its deliveries wait. */
@@ -48,7 +51,7 @@ export async function openDeliveryQueue(deps: {
   let slots: GroupSlots<{ webhookId: number }> | undefined
 
   return {
-    async book(transaction, runs) {
+    async enqueue(transaction, runs) {
       const jobs = runs.map(({ webhookId, delaySeconds }) => ({
         key: String(webhookId),
         data: { webhookId },
@@ -57,7 +60,7 @@ export async function openDeliveryQueue(deps: {
       }))
       await queue.enqueueOrReschedule(transaction, jobs)
     },
-    settle: async (transaction, { claim }) => (await queue.complete(transaction, [claim])) === 1,
+    complete: async (transaction, { claim }) => (await queue.complete(transaction, [claim])) === 1,
     wake: () => slots?.wake(),
     work(make) {
       slots = new GroupSlots({

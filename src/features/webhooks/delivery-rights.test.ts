@@ -9,14 +9,14 @@ import { purgeDeliveries } from './delivery-store.ts'
 
 let harness: Harness
 let receiver: Receiver
-useHarness((...made) => {
-  ;[harness, receiver] = made
+useHarness((...created) => {
+  ;[harness, receiver] = created
 })
 
 let names = 0
 async function user(role: 'user' | 'admin' = 'user'): Promise<UserActor> {
-  const made = await insertUser(harness.db, { username: `user${++names}`, passwordHash: '', role })
-  const { id, username } = made!
+  const created = await insertUser(harness.db, { username: `user${++names}`, passwordHash: '', role })
+  const { id, username } = created!
   return { kind: 'user', id, username, role, scopes: ['read', 'write'], epoch: 0, sessionId: 'x' }
 }
 const change = (id: number, set: string) =>
@@ -113,10 +113,10 @@ test('a new webhook receives no earlier event, even if the consumer lags', async
 })
 
 test('an event that cannot be rendered is not sent', async () => {
-  const { id } = await create(operator, 'told')
-  const [untold, told] = harness.createEvents(2)
-  await harness.publishFrames([new Frame({ ...untold!, user_id: null }, ''), told!])
-  await harness.delivery(id, { state: 'delivered', event_id: String(told!.id) })
+  const { id } = await create(operator, 'rendered')
+  const [unrendered, rendered] = harness.createEvents(2)
+  await harness.publishFrames([new Frame({ ...unrendered!, user_id: null }, ''), rendered!])
+  await harness.delivery(id, { state: 'delivered', event_id: String(rendered!.id) })
   expect(await harness.deliveries(id)).toHaveLength(1)
 })
 
@@ -147,13 +147,13 @@ test('for a day after a renewal messages are signed with both secrets, then with
   const left = Date.parse(renewed.old_secret_until!) - Date.now()
   expect(left / 3_600_000).toBeCloseTo(24, 1)
   await harness.publish()
-  await eventually(() => receiver.received.length === 1, 'it comes')
+  await eventually(() => receiver.received.length === 1, 'it arrives')
   for (const secret of [renewed.secret, old]) verified(secret, receiver.received[0]!)
 
   await harness.database.rows("UPDATE webhooks SET old_secret_until = now() - interval '1 s'")
   expect(await harness.webhook(id)).toMatchObject({ old_secret_until: null })
   await harness.publish()
-  await eventually(() => receiver.received.length === 2, 'the next comes')
+  await eventually(() => receiver.received.length === 2, 'the next arrives')
   verified(renewed.secret, receiver.received[1]!)
   expect(() => verified(old, receiver.received[1]!)).toThrow('No matching signature found')
 })
@@ -165,7 +165,7 @@ test('after a start with both keys the old SECRET_KEY can be removed', async () 
   await harness.restart([next, KEY])
   await harness.restart([next])
   await harness.publish()
-  await eventually(() => receiver.received.length === 1, 'it comes')
+  await eventually(() => receiver.received.length === 1, 'it arrives')
   verified(secret, receiver.received[0]!)
   expect(harness.logged.filter(({ msg }) => String(msg).includes('re-encrypted with the new'))).toHaveLength(
     1,
@@ -181,10 +181,10 @@ test('a delivery whose secret cannot be decrypted is logged and retried', async 
   await harness.delivery(id, { error, response_status: null })
   expect(receiver.received).toEqual([])
   const warnings = harness.logged.filter((line) => line.webhookId === id && line.level === 40)
-  expect(warnings.map(({ msg }) => msg)).toEqual([expect.stringContaining('cannot be read')])
+  expect(warnings.map(({ msg }) => msg)).toEqual([expect.stringContaining('cannot be decrypted')])
   const { secret } = await harness.services().webhooks.renewSecret(operator, id)
   await harness.publish()
-  await eventually(() => receiver.received.length > 0, 'with a new secret they come')
+  await eventually(() => receiver.received.length > 0, 'they arrive with the new secret')
   verified(secret, receiver.received[0]!)
   await harness.restart()
 })
@@ -192,7 +192,7 @@ test('a delivery whose secret cannot be decrypted is logged and retried', async 
 test('expired deliveries are purged, waiting ones later', async () => {
   const { id } = await create(operator, 'old')
   const ids = await harness.publish(4)
-  await eventually(() => receiver.received.length === 4, 'they come')
+  await eventually(() => receiver.received.length === 4, 'they arrive')
   const set = (event: string, age: string, state: string) =>
     harness.database.rows(
       'UPDATE webhook_deliveries SET created_at = now() - $2::interval, state = $3 WHERE event_id = $1',

@@ -6,9 +6,9 @@ import type { DeliveryQueue, WebhookRunClaim } from './delivery-queue.ts'
  * caller's transaction must hold locks of these webhooks, and so does the transaction that ends a run. A delivery
  * that is inserted during a run is therefore either seen by the end of the run, or inserted after it.
  */
-export async function bookRuns(
+export async function enqueueRuns(
   transaction: Transaction,
-  queue: Pick<DeliveryQueue, 'book'>,
+  queue: Pick<DeliveryQueue, 'enqueue'>,
   webhookIds: readonly number[],
 ): Promise<void> {
   const { rows } = await transaction.query<{ id: number; seconds: number }>({
@@ -23,7 +23,7 @@ export async function bookRuns(
     values: [webhookIds],
   })
   const runs = rows.map(({ id: webhookId, seconds: delaySeconds }) => ({ webhookId, delaySeconds }))
-  if (runs.length > 0) await queue.book(transaction, runs)
+  if (runs.length > 0) await queue.enqueue(transaction, runs)
 }
 
 /**
@@ -36,17 +36,17 @@ export async function endRun(
   pauseSeconds: number,
 ): Promise<void> {
   await transaction.query({ text: 'SELECT FROM webhooks WHERE id = $1 FOR UPDATE', values: [run.webhookId] })
-  if (!(await queue.settle(transaction, run))) return
+  if (!(await queue.complete(transaction, run))) return
   if (pauseSeconds > 0) {
     await transaction.query({
       text: 'UPDATE webhooks SET paused_until = now() + make_interval(secs => $2) WHERE id = $1',
       values: [run.webhookId, pauseSeconds],
     })
   }
-  await bookRuns(transaction, queue, [run.webhookId])
+  await enqueueRuns(transaction, queue, [run.webhookId])
 }
 
-/** Returns the ids of the webhooks that have waiting deliveries, locked as `bookRuns` requires. */
+/** Returns the ids of the webhooks that have waiting deliveries, locked as `enqueueRuns` requires. */
 export async function lockWaiting(transaction: Transaction): Promise<number[]> {
   const { rows } = await transaction.query<{ id: number }>({
     text: `SELECT id FROM webhooks w

@@ -5,7 +5,7 @@ import { DomainError } from '../../core/errors.ts'
 import { type EventType, publicTypes } from '../../events/event-types.ts'
 import type { Database, Queryable, Transaction } from '../../platform/database/database.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
-import { bookRuns } from './delivery-run-store.ts'
+import { enqueueRuns } from './delivery-run-store.ts'
 import type { ListDeliveries } from './delivery-schemas.ts'
 import { findDelivery, insertDelivery, listDeliveries, restartDelivery } from './delivery-store.ts'
 import { type Delivery, TEST_TYPE, type Webhook } from './webhook.ts'
@@ -28,7 +28,7 @@ export interface DeliveryService {
  */
 export function createDeliveryService(
   db: Queryable,
-  deps: { transaction: Database['transaction']; queue: Pick<DeliveryQueue, 'book'> },
+  deps: { transaction: Database['transaction']; queue: Pick<DeliveryQueue, 'enqueue'> },
 ): DeliveryService {
   const { transaction: within, queue } = deps
 
@@ -38,8 +38,8 @@ export function createDeliveryService(
     return webhook
   }
 
-  async function booked(transaction: Transaction, delivery: Delivery): Promise<Delivery> {
-    await bookRuns(transaction, queue, [delivery.webhook_id])
+  async function withRun(transaction: Transaction, delivery: Delivery): Promise<Delivery> {
+    await enqueueRuns(transaction, queue, [delivery.webhook_id])
     return delivery
   }
 
@@ -61,7 +61,7 @@ export function createDeliveryService(
       authorizeSending(actor)
       return within(async (transaction) => {
         await enabledWebhook(transaction, actor, webhookId)
-        return booked(transaction, found(id, await restartDelivery(transaction, webhookId, id)))
+        return withRun(transaction, found(id, await restartDelivery(transaction, webhookId, id)))
       })
     },
     async test(actor, webhookId) {
@@ -76,7 +76,7 @@ export function createDeliveryService(
           at,
           data: { webhook_id: webhookId },
         })
-        return booked(transaction, await insertDelivery(transaction, { ...message, body }))
+        return withRun(transaction, await insertDelivery(transaction, { ...message, body }))
       })
     },
   }

@@ -3,7 +3,7 @@ import { publicTypes } from '../../events/event-types.ts'
 import type { Frame } from '../../events/frame.ts'
 import type { Database, Transaction } from '../../platform/database/database.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
-import { bookRuns } from './delivery-run-store.ts'
+import { enqueueRuns } from './delivery-run-store.ts'
 
 export const WEBHOOK_CONSUMER = 'webhooks'
 
@@ -26,7 +26,7 @@ export function webhookConsumer({ db, queue }: { db: Database; queue: DeliveryQu
         // An event without a text cannot be rendered, so it is not sent to anybody.
         const rendered = frames.filter(({ text }) => text !== '')
         const webhookIds = await insertDeliveries(transaction, rendered)
-        if (webhookIds.length > 0) await bookRuns(transaction, queue, webhookIds)
+        if (webhookIds.length > 0) await enqueueRuns(transaction, queue, webhookIds)
         await advance(transaction)
       })
       queue.wake()

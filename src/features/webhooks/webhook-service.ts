@@ -4,7 +4,7 @@ import { DomainError, validationError } from '../../core/errors.ts'
 import type { Database, Queryable } from '../../platform/database/database.ts'
 import type { AddressGuard } from '../../platform/outbound/address-guard.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
-import { bookRuns } from './delivery-run-store.ts'
+import { enqueueRuns } from './delivery-run-store.ts'
 import type { SecretBox } from './secret-box.ts'
 import { newWebhookSecret } from './signature.ts'
 import type { Webhook } from './webhook.ts'
@@ -36,7 +36,7 @@ export function createWebhookService(
   db: Queryable,
   deps: {
     transaction: Database['transaction']
-    queue: Pick<DeliveryQueue, 'book'>
+    queue: Pick<DeliveryQueue, 'enqueue'>
     secrets: SecretBox
     guard: AddressGuard
     /** Returns an event id: every event up to it was committed before the call. */
@@ -73,7 +73,7 @@ export function createWebhookService(
         await webhookToChange(transaction, actor, id)
         const { changed, ...webhook } = await updateWebhook(transaction, id, { ...changes, url })
         // The change may have ended a pause of the receiver.
-        if (changed) await bookRuns(transaction, queue, [id])
+        if (changed) await enqueueRuns(transaction, queue, [id])
         return { webhook, changed }
       })
     },

@@ -64,7 +64,7 @@ export async function findWebhook(db: Queryable, id: number): Promise<Webhook | 
   return rows[0]
 }
 
-/** The webhook, which nobody else changes until the transaction ends. */
+/** Returns a webhook, locked until the transaction ends. */
 export async function lockWebhook(transaction: Transaction, id: number): Promise<Webhook | undefined> {
   const { rows } = await transaction.query<Webhook & object>({
     text: `SELECT ${PUBLIC} FROM webhooks w WHERE w.id = $1 FOR UPDATE`,

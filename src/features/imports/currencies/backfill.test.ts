@@ -15,7 +15,7 @@ let stack: AsyncDisposableStack
 let database: TestDatabase
 let upstream: Upstream
 /** The requested days, and the maximum number of concurrent requests. */
-let asked: string[]
+let requested: string[]
 let atOnce: number
 /** Days for which the source fails. */
 let broken: Set<string>
@@ -24,14 +24,14 @@ beforeEach(async () => {
   stack = new AsyncDisposableStack()
   database = stack.use(await createTestDatabase())
   upstream = stack.use(await startUpstream())
-  asked = []
+  requested = []
   atOnce = 0
   broken = new Set()
   lines.length = 0
   let now = 0
   upstream.answer((request, response) => {
     const day = new URL(request.url!, 'http://localhost').searchParams.get('date_req')!
-    asked.push(day)
+    requested.push(day)
     atOnce = Math.max(atOnce, ++now)
     setTimeout(() => {
       now--
@@ -69,29 +69,29 @@ test('two processes fetch each day once, one request at a time, the latest first
   await importToday()
   await Promise.all([serve(), serve()])
   await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 20_000)
-  expect(asked).toEqual(daysBack(1, DAYS))
+  expect(requested).toEqual(daysBack(1, DAYS))
   expect(atOnce).toBe(1)
-  await eventually(() => lines.some(({ days }) => days === DAYS), 'it is told in the log')
+  await eventually(() => lines.some(({ days }) => days === DAYS), 'it is logged')
 })
 
 test('the backfill resumes after a failure and in another process', async () => {
   await importToday()
   broken.add(daysBack(3, 3)[0]!)
   const first = await serve()
-  await eventually(() => asked.length === 3, 'it fails at the third day', 20_000)
+  await eventually(() => requested.length === 3, 'it fails at the third day', 20_000)
   await eventually(() => lines.some(({ msg }) => String(msg).includes('not complete')), 'the log says so')
   expect(await points()).toBe(3)
   await first.disposeAsync()
   broken.clear()
   await serve()
   await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 25_000)
-  expect(asked).toEqual([...daysBack(1, 3), ...daysBack(3, DAYS)])
+  expect(requested).toEqual([...daysBack(1, 3), ...daysBack(3, DAYS)])
 })
 
 test('before the first import the backfill waits and sends no request', async () => {
   await serve()
-  await eventually(() => lines.some(({ msg }) => String(msg).includes('no rates were imported')), 'it waits')
-  expect(asked).toEqual([])
+  await eventually(() => lines.some(({ msg }) => String(msg).includes('no rates have been imported')), 'it waits')
+  expect(requested).toEqual([])
   await importToday()
   await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 25_000)
 })

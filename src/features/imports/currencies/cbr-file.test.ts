@@ -71,7 +71,7 @@ const bad: [string, string | Buffer, RegExp][] = [
   ['an American date', swapped('13.12.2025', '12/13/2025'), /no valid Date/],
   ['an unknown encoding', swapped('utf-8', 'klingon-8'), /unknown encoding, "klingon-8"/],
   ['another encoding than it says', cbrWithWrongEncoding, /is not valid utf-8, the encoding it declares/],
-  ['the same code twice', swapped(valute, valute + valute), /^USD stands twice/],
+  ['the same code twice', swapped(valute, valute + valute), /^USD appears twice/],
   ['no code', swapped('<CharCode>USD</CharCode>', ''), /^Valute 1 has no valid CharCode$/],
   ['a code of two letters', swapped('>USD<', '>US<'), /CharCode/],
   ['a code in small letters', swapped('>USD<', '>usd<'), /CharCode/],

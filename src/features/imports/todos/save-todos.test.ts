@@ -46,7 +46,7 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
 let schedules = 0
 
-/** The importer and the model of its rule, side by side. */
+/** The importer and a model of its merge rule. */
 class Schedule {
   readonly prefix = `${++schedules}00`
   readonly model = new TodoModel()
@@ -109,7 +109,7 @@ class Schedule {
     })
     await this.#compareTasks()
     const after = await this.#rowVersions()
-    // Nothing is written but what the rule changes: not even a new version of an equal row.
+    // Only rows that the rule changes are written.
     const written = [...after.keys()].filter((row) => after.get(row) !== before.get(row)).sort()
     expect(written).toEqual(
       [

@@ -23,7 +23,7 @@ const description = 'From external API: User 1'
 const save = (...todos: SourceTodo[]) =>
   database.db.transaction((transaction) => saveTodos(transaction, todos))
 
-/** A todo that is imported, and the id of its task. */
+/** Imports a todo and returns the id of its task. */
 async function imported(): Promise<{ todo: SourceTodo; id: number }> {
   const todo = { key: String(++keys), title: 'Theirs', description, completed: false }
   await save(todo)
@@ -39,7 +39,7 @@ async function taskOf(id: number) {
   return row!
 }
 
-/** An import that has written and is not yet committed. */
+/** Starts an import that has written but not committed. */
 async function openImport(todo: SourceTodo) {
   const written = Promise.withResolvers<void>()
   const held = Promise.withResolvers<void>()

@@ -39,9 +39,9 @@ export async function openNats(url: string, log: Logger): Promise<Nats> {
   // Imported here so that a server without NATS does not spend the memory.
   const { connect, headers } = await import('@nats-io/transport-node')
   const headersOf = (values: Record<string, string>) => {
-    const made = headers()
-    for (const [name, value] of Object.entries(values)) made.set(name, value)
-    return made
+    const result = headers()
+    for (const [name, value] of Object.entries(values)) result.set(name, value)
+    return result
   }
   let isDown = false
   let isClosing = false

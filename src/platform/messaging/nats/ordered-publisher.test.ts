@@ -23,9 +23,9 @@ describe.skipIf(!hasNats)('with NATS', () => {
     link = {
       connection,
       headers: (values) => {
-        const made = headers()
-        for (const [name, value] of Object.entries(values)) made.set(name, value)
-        return made
+        const built = headers()
+        for (const [name, value] of Object.entries(values)) built.set(name, value)
+        return built
       },
       lost: new AbortController().signal,
     }
@@ -41,16 +41,16 @@ describe.skipIf(!hasNats)('with NATS', () => {
   const stored = async () => (await storedIn(connection, 'TEST')).map(({ id }) => id)
   const ids = (from: number, to: number) => messages(from, to).map(({ id }) => String(id))
 
-  test('all are stored in their order, and not again when they come again', async () => {
+  test('messages are stored in order, and once although they are published twice', async () => {
     const publisher = new OrderedPublisher()
     await publisher.publish(link, target, messages(1, 500))
     await publisher.publish(link, target, messages(400, 600))
-    // Another process, which does not know what this one has stored.
+    // A new publisher, like another process, does not know what is stored.
     await new OrderedPublisher().publish(link, target, messages(590, 700))
     expect(await stored()).toEqual(ids(1, 700))
   })
 
-  test('somebody else who publishes to the stream meanwhile changes neither the order nor the number', async () => {
+  test('other publishers to the stream change neither the order nor the number of our messages', async () => {
     let isOver = false
     const other = (async () => {
       for (let i = 1; !isOver; i++) await target.client.publish('test.other', '{}', { msgID: `other-${i}` })
@@ -69,7 +69,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
     expect(all.some((id) => id.startsWith('other-'))).toBe(true)
   })
 
-  test('one that the server refuses keeps all behind it from being stored', async () => {
+  test('a message that the server rejects keeps the messages after it from being stored', async () => {
     const publisher = new OrderedPublisher()
     const [large] = messages(3, 3)
     large!.subject = 'elsewhere'
@@ -80,17 +80,17 @@ describe.skipIf(!hasNats)('with NATS', () => {
     expect(await stored()).toEqual(ids(1, 6))
   })
 
-  test('without a stream the server has them, in their order', async () => {
-    const heard: string[] = []
+  test('without a stream the messages are published in order', async () => {
+    const received: string[] = []
     const service = await nats.client()
-    service.subscribe('test.>', { callback: (_error, message) => void heard.push(message.string()) })
+    service.subscribe('test.>', { callback: (_error, message) => void received.push(message.string()) })
     await service.flush()
     await new OrderedPublisher().publish(link, undefined, messages(1, 100))
     await service.flush()
-    expect(heard).toEqual(messages(1, 100).map(({ payload }) => payload))
+    expect(received).toEqual(messages(1, 100).map(({ payload }) => payload))
   })
 
-  test('what waits for a connection that is lost is given up at once', async () => {
+  test('publishing rejects at once when the connection is lost', async () => {
     const lose = new AbortController()
     const publishing = new OrderedPublisher().publish(
       { ...link, lost: lose.signal },

@@ -7,11 +7,11 @@ import { operator } from '../../core/actor.ts'
 
 let harness: Harness
 let receiver: Receiver
-useHarness((...made) => {
-  ;[harness, receiver] = made
+useHarness((...created) => {
+  ;[harness, receiver] = created
 })
 
-const isOver = (webhookId: number) =>
+const allDelivered = (webhookId: number) =>
   eventually(
     async () => (await harness.deliveries(webhookId)).every(({ state }) => state === 'delivered'),
     'all are delivered',
@@ -23,18 +23,18 @@ test('events that arrive at any moment of a run are each sent once by two proces
   const second = await harness.startWorker()
   const { id } = await harness.create(receiver.url)
   receiver.answer((response) => void random(4).then(() => response.writeHead(204).end()))
-  const told: string[] = []
+  const published: string[] = []
   for (let round = 0; round < 80; round++) {
-    told.push(...(await harness.publish(1 + Math.floor(Math.random() * 3))))
+    published.push(...(await harness.publish(1 + Math.floor(Math.random() * 3))))
     await random(25)
   }
-  await isOver(id)
+  await allDelivered(id)
   expect(
     receiver
       .ids()
       .map(Number)
       .sort((a, b) => a - b),
-  ).toEqual(told.map(Number))
+  ).toEqual(published.map(Number))
   const attempts = (await harness.deliveries(id)).map(({ attempts }) => attempts)
   expect(new Set(attempts)).toEqual(new Set([1]))
   await second.stop()
@@ -46,46 +46,46 @@ test('after a stop in the middle the next process sends the rest, aborted attemp
   receiver.answer((response, { id }) => {
     if (!hangs || Number(id) % 10 !== 0) response.writeHead(204).end()
   })
-  const told = await harness.publish(60)
+  const published = await harness.publish(60)
   await eventually(() => receiver.received.length > 20, 'some are sent')
   hangs = false
   await harness.restart()
-  await isOver(id)
-  expect([...new Set(receiver.ids())].sort()).toEqual([...told].sort())
+  await allDelivered(id)
+  expect([...new Set(receiver.ids())].sort()).toEqual([...published].sort())
 })
 
 test('a short outage of the database loses nothing', async () => {
   const { id } = await harness.create(receiver.url)
-  const told: string[] = []
+  const published: string[] = []
   const cut = () =>
     harness.database.rows(
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
     )
   for (let round = 0; round < 5; round++) {
-    const more = await eventually(() => harness.publish(20).catch(() => undefined), 'they are told')
-    told.push(...more)
+    const more = await eventually(() => harness.publish(20).catch(() => undefined), 'they are published')
+    published.push(...more)
     await random(30)
     await cut().catch(() => {})
   }
-  // A run whose end could not be recorded is held until its time is over.
+  // The claim of a run whose end could not be recorded expires first.
   await harness.database.rows(
     "UPDATE pgboss.job SET started_on = started_on - interval '1 hour' WHERE state = 'active'",
   )
   await harness.restart()
   await harness.database.rows('UPDATE pgboss.queue SET monitor_on = NULL, monitor_claim_on = NULL')
   await harness.worker.queues.get('webhook-runs').supervise()
-  await isOver(id)
+  await allDelivered(id)
   // A commit whose response was lost is not known here, but its event is sent.
   const kept = (await harness.deliveries(id)).map(({ event_id }) => String(event_id))
   expect(new Set(receiver.ids())).toEqual(new Set(kept))
-  expect(new Set(told).isSubsetOf(new Set(kept))).toBe(true)
+  expect(new Set(published).isSubsetOf(new Set(kept))).toBe(true)
 })
 
 test('the next start sends waiting deliveries whose jobs were lost', async () => {
   receiver.answer(500)
   const { id } = await harness.create(receiver.url)
   await harness.publish(3)
-  await eventually(() => receiver.received.length > 0, 'it is tried')
+  await eventually(() => receiver.received.length > 0, 'an attempt is made')
   await harness.worker.stop()
   await harness.database.rows("DELETE FROM pgboss.job WHERE name = 'webhook-runs'")
   await harness.database.rows(
@@ -94,7 +94,7 @@ test('the next start sends waiting deliveries whose jobs were lost', async () =>
   )
   receiver.answer(204)
   await harness.restart()
-  await isOver(id)
+  await allDelivered(id)
 })
 
 test('a delivery in any state can be redelivered', async () => {
@@ -109,7 +109,7 @@ test('a delivery in any state can be redelivered', async () => {
   await deliveries.redeliver(operator, id, delivered)
   await harness.delivery(id, { state: 'failed', attempts: 6, response_status: 500 })
 
-  // One that waits for long is not waited for.
+  // A delivery that waits for its next attempt is sent now.
   await harness.database.rows(
     "UPDATE webhook_deliveries SET state = 'waiting', next_attempt_at = now() + interval '1 hour'",
   )
@@ -121,16 +121,16 @@ test('a delivery in any state can be redelivered', async () => {
 
 test('a test message is signed and logged like an event and has its own type', async () => {
   const { id } = await harness.create(receiver.url, ['task_created'])
-  const begun = await harness.services().deliveries.test(operator, id)
-  expect(begun).toMatchObject({ state: 'waiting', type: 'webhook_test', attempts: 0 })
+  const delivery = await harness.services().deliveries.test(operator, id)
+  expect(delivery).toMatchObject({ state: 'waiting', type: 'webhook_test', attempts: 0 })
   await harness.delivery(id, { state: 'delivered' })
   expect(JSON.parse(receiver.received[0]!.body)).toEqual({
-    id: begun.event_id,
+    id: delivery.event_id,
     type: 'webhook_test',
     at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
     data: { webhook_id: id },
   })
-  expect(receiver.ids()).toEqual([begun.event_id])
+  expect(receiver.ids()).toEqual([delivery.event_id])
 })
 
 test('a webhook that is deleted during a run receives nothing more and leaves no job', async () => {
@@ -152,9 +152,9 @@ test('after a change of the URL waiting deliveries are sent there at once', asyn
   const { id } = await harness.create(receiver.url)
   await harness.publish()
   await harness.delivery(id, { attempts: 1 })
-  const told = await harness.publish(2)
+  const published = await harness.publish(2)
   await harness.services().webhooks.change(operator, id, { url: other.url })
-  await eventually(() => other.received.length === 2, 'they come to the other one')
-  expect(other.ids()).toEqual(told)
+  await eventually(() => other.received.length === 2, 'they arrive at the new URL')
+  expect(other.ids()).toEqual(published)
   expect(receiver.received).toHaveLength(1)
 })

@@ -28,7 +28,7 @@ const file = (date: string, rates: Record<string, [value: string, nominal?: numb
   })),
 })
 const rows = (statement: string) => database.rows(statement)
-/** The versions of all rows there are. */
+/** Returns the versions of all rows. */
 const written = () =>
   rows(`SELECT 'c' || xmin AS x FROM currencies UNION ALL SELECT 'r' || xmin FROM currency_rates
     UNION ALL SELECT 'i' || xmin FROM imported_currencies UNION ALL SELECT 'e' || xmin FROM events
@@ -64,7 +64,7 @@ test('an unchanged file writes no row and publishes no event, also over a weeken
   const before = await written()
   expect(await save(friday)).toEqual({ created: 0, updated: 0, skipped: 34 })
   expect(await save({ ...friday, date: '2025-12-12' })).toEqual({ created: 0, updated: 0, skipped: 34 })
-  // The day of the older file counts as asked for, and that is all.
+  // The older file only marks its day as fetched.
   expect((await written()).length).toBe(before.length + 1)
   expect(await save(await parseCbrFile(fullFile('16.12.2025', 1)))).toEqual({
     created: 0,
@@ -175,7 +175,7 @@ test('random changes here and at the bank are merged by the rule', async () => {
         for (const row of after.values()) delete (row as Partial<Row & { version: number }>).version
         expect(after).toEqual(model.rows)
       }
-      // The present rate is always in the history.
+      // The current rate is always in the history.
       const lost = `SELECT code FROM currencies c WHERE NOT EXISTS (
         SELECT FROM currency_rates r WHERE r.currency_id = c.id AND r.at = c.rated_at AND r.rate = c.rate)`
       expect(await rows(lost)).toEqual([])
@@ -205,14 +205,14 @@ test('the backfill adds each day to the history once, without events and without
 })
 
 test('nextMissingDay returns the latest day that was not fetched, until there is none', async () => {
-  const asked: (string | undefined)[] = []
+  const returned: (string | undefined)[] = []
   for (let i = 0; i < 4; i++) {
     const day = await nextMissingDay(database.db, 3)
-    asked.push(day)
+    returned.push(day)
     if (day) await saveDay(database.db, file(day, {}), day)
   }
   const [days] = await database.rows<{ days: string[] }>(
     `SELECT array(SELECT to_char(current_date - n, 'YYYY-MM-DD') FROM generate_series(1, 3) n) AS days`,
   )
-  expect(asked).toEqual([...days!.days, undefined])
+  expect(returned).toEqual([...days!.days, undefined])
 })

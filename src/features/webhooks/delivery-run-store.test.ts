@@ -14,7 +14,7 @@ const stack = new AsyncDisposableStack()
 const log = logTo([])
 let database: TestDatabase
 let queue: DeliveryQueue
-const taken: WebhookRunClaim[] = []
+const runs: WebhookRunClaim[] = []
 
 beforeAll(async () => {
   database = stack.use(await createTestDatabase())
@@ -23,31 +23,31 @@ beforeAll(async () => {
   queue = await openDeliveryQueue({ queues, log, pollMs: 10 })
   stack.use(
     queue.work(async (run) => {
-      taken.push(run)
+      runs.push(run)
       return 'healthy'
     }),
   )
 })
 beforeEach(async () => {
-  taken.length = 0
+  runs.length = 0
   await database.rows('DELETE FROM webhook_deliveries')
 })
 afterAll(() => stack.disposeAsync())
 
 let events = 0
 /** Consumes one event in a transaction that commits after `before`. */
-function tell(before: () => Promise<void> = async () => {}): Promise<void> {
+function consume(before: () => Promise<void> = async () => {}): Promise<void> {
   const frame = new Frame({ id: ++events, type: 'task_deleted', user_id: null }, '{}')
   return webhookConsumer({ db: database.db, queue }).take([frame], before, new AbortController().signal)
 }
-/** A run that is under way, with nothing left to do. */
-async function underWay(): Promise<WebhookRunClaim> {
-  await tell()
-  const run = await eventually(() => taken[0], 'a run is taken')
+/** Starts a run that has nothing left to send. */
+async function startedRun(): Promise<WebhookRunClaim> {
+  await consume()
+  const run = await eventually(() => runs[0], 'a run starts')
   await database.rows("UPDATE webhook_deliveries SET state = 'delivered'")
   return run
 }
-const nextRun = () => eventually(() => taken[1], 'the next run is taken')
+const nextRun = () => eventually(() => runs[1], 'the next run starts')
 const end = (run: WebhookRunClaim, before: () => Promise<void> = async () => {}) =>
   database.db.transaction(async (transaction) => {
     await endRun(transaction, queue, run, 0)
@@ -55,9 +55,9 @@ const end = (run: WebhookRunClaim, before: () => Promise<void> = async () => {})
   })
 
 test('the end of a run waits for an event that is being consumed and sees its delivery', async () => {
-  const run = await underWay()
+  const run = await startedRun()
   let ending: Promise<void> | undefined
-  await tell(async () => {
+  await consume(async () => {
     ending = end(run)
     await waitsForALock(database)
   })
@@ -66,17 +66,17 @@ test('the end of a run waits for an event that is being consumed and sees its de
 })
 
 test('an event that is consumed while a run ends waits for it and enqueues the next run', async () => {
-  const run = await underWay()
-  let telling: Promise<void> | undefined
+  const run = await startedRun()
+  let consuming: Promise<void> | undefined
   await end(run, async () => {
-    telling = tell()
+    consuming = consume()
     await waitsForALock(database)
   })
-  await telling
+  await consuming
   await end(await nextRun())
 })
 
 test('no run is enqueued without a waiting delivery', async () => {
-  await end(await underWay())
+  await end(await startedRun())
   expect(await database.rows("SELECT FROM pgboss.job WHERE name = 'webhook-runs'")).toEqual([])
 })
