@@ -31,7 +31,7 @@ export interface DeliveryQueue {
 
 const QUEUE = 'webhook-runs'
 const POLL_MS = 1_000
-/** A claim expires after this time, which only happens if its process died: a run takes at most half of it. */
+/** A claim expires after this time. That happens only if its process died: a run takes up to 25 s. */
 const CLAIM_SECONDS = 45
 /** An expired claim is not a failure: the run is retried until it is completed. */
 const RETRIES = 1_000_000
