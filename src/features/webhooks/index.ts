@@ -1,5 +1,5 @@
 export { startDeliveries } from './deliveries.ts'
-export { type DeliveryQueue, openDeliveryQueue, type WebhookRunClaim } from './delivery-queue.ts'
+export { type DeliveryQueue, openDeliveryQueue } from './delivery-queue.ts'
 export { purgeDeliveries } from './delivery-store.ts'
 export { createSecretBox, type SecretBox } from './secret-box.ts'
 export { webhookCalls } from './webhook-calls.ts'
