@@ -90,7 +90,10 @@ test('the backfill resumes after a failure and in another process', async () => 
 
 test('before the first import the backfill waits and sends no request', async () => {
   await serve()
-  await eventually(() => lines.some(({ msg }) => String(msg).includes('no rates have been imported')), 'it waits')
+  await eventually(
+    () => lines.some(({ msg }) => String(msg).includes('no rates have been imported')),
+    'it waits',
+  )
   expect(requested).toEqual([])
   await importToday()
   await eventually(async () => (await points()) === DAYS + 1, 'all days are there', 25_000)
