@@ -84,8 +84,8 @@ test('a correction of the same day replaces its rate, in the history too', async
 
 test('a rate that was set here before the first import holds until the bank names a later one', async () => {
   const service = createCurrencyService(database.db)
-  await service.create(operator, { currency: 'USD', rate: 1.25, name: 'Mine' })
-  await service.create(operator, { currency: 'EUR', rate: 2 })
+  await service.create({ actor: operator }, { currency: 'USD', rate: 1.25, name: 'Mine' })
+  await service.create({ actor: operator }, { currency: 'EUR', rate: 2 })
   await rows("UPDATE currencies SET rated_at = '2025-12-13T10:00Z'")
   await rows('DELETE FROM currency_rates')
   const present = () => rows('SELECT code, rate::float, name, source FROM currencies ORDER BY code')
@@ -164,10 +164,11 @@ test('whatever happens here and at the bank, the merge does what the rule says',
             changed.map(([of]) => ({ of })).sort((a, b) => (a.of < b.of ? -1 : 1)),
           )
         } else if (action.do === 'create') {
-          if (model.create(action.code, 5)) await service.create(operator, { currency: action.code, rate: 5 })
+          if (model.create(action.code, 5))
+            await service.create({ actor: operator }, { currency: action.code, rate: 5 })
         } else if (before.has(action.code)) {
-          if (action.do === 'delete') await service.remove(operator, action.code)
-          else await service.patch(operator, action.code, action)
+          if (action.do === 'delete') await service.remove({ actor: operator }, action.code)
+          else await service.patch({ actor: operator }, action.code, action)
           if (action.do === 'delete') model.delete(action.code)
           else model.edit(action.code, action)
         }

@@ -27,8 +27,6 @@ export interface ConsumerDependencies<Message> {
   read(message: { content: Buffer; messageId: unknown }): Message
   /** Makes tasks of messages, all or none; resolves to their ids, fewer if some had come before. */
   takeIn(messages: readonly Message[]): Promise<number[]>
-  /** Is called after each commit. */
-  onTaken: () => void
 }
 
 interface Taken<Message> {
@@ -126,7 +124,7 @@ export class QueueConsumer<Message> {
   }
 
   async #write(taken: Taken<Message>[]): Promise<void> {
-    const { counts, takeIn, onTaken, log } = this.#deps
+    const { counts, takeIn, log } = this.#deps
     let wait = RETRY_MS.min
     while (taken.length > 0 && !this.#closed) {
       try {
@@ -134,7 +132,6 @@ export class QueueConsumer<Message> {
         const created = taskIds.length
         counts.created += created
         counts.duplicates += taken.length - created
-        onTaken()
         for (const { delivery } of taken) this.#acknowledge(delivery)
         log.info({ queue: this.#queue, created, messages: taken.length, taskIds }, 'messages taken in')
         return

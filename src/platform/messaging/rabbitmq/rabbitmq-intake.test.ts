@@ -48,8 +48,7 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
           (body) => ({ ...(body as CreateTask), job: { type: 'probe' } }),
           () => {},
         ),
-      takeIn: (messages) => createTasksFromMessages(lab.database.db, lab.executables, messages),
-      onTaken: () => {},
+      takeIn: (messages) => createTasksFromMessages(lab.database.db, lab, messages),
       ...changes,
     })
     stack.push(intake)
@@ -130,7 +129,7 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
     let cuts = 0
     const intake = await start({
       async takeIn(messages) {
-        const created = await createTasksFromMessages(lab.database.db, lab.executables, messages)
+        const created = await createTasksFromMessages(lab.database.db, lab, messages)
         if (cuts++ < 3) proxy.cut()
         return created
       },
@@ -175,7 +174,7 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
     await using databaseProxy = await startProxy(lab.database.url, 5432)
     await using db = openDatabase({ connectionString: databaseProxy.url }, () => {})
     const intake = await start({
-      takeIn: (messages) => createTasksFromMessages(db, lab.executables, messages),
+      takeIn: (messages) => createTasksFromMessages(db, lab, messages),
     })
     await isUp(intake)
     await databaseProxy.refuse()
@@ -197,7 +196,7 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
     const intake = await start({
       async takeIn(messages: readonly TaskMessage[]) {
         if (messages.some(({ task }) => task.title === 'cursed')) throw new Error('no such thing')
-        return await createTasksFromMessages(lab.database.db, lab.executables, messages)
+        return await createTasksFromMessages(lab.database.db, lab, messages)
       },
     })
     await publish([...numbered(20), 'cursed', ...numbered(20, 20)])
@@ -267,7 +266,7 @@ describe.skipIf(!rabbitUrl)('the intake', () => {
     const intake = await start({
       async takeIn(messages) {
         await going.promise
-        return await createTasksFromMessages(lab.database.db, lab.executables, messages)
+        return await createTasksFromMessages(lab.database.db, lab, messages)
       },
     })
     await publish(numbered(1000))
