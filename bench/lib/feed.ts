@@ -34,6 +34,10 @@ export class Feed implements Database {
     return { rows, rowCount: rows.length } as unknown as QueryResult<R>
   }
 
+  afterCommit(): never {
+    throw new Error('the feed takes no changes')
+  }
+
   transaction(): never {
     throw new Error('the feed has no transactions')
   }

@@ -1,5 +1,6 @@
 import { type ConfirmChannel, connect } from 'amqplib'
-import { newTask } from '../../src/features/tasks/index.ts'
+import { operator } from '../../src/core/actor.ts'
+import { createTaskService, newTask } from '../../src/features/tasks/index.ts'
 import { createExecutables, openTaskQueue } from '../../src/features/tasks/jobs/index.ts'
 import { noopJob } from '../../src/features/tasks/jobs/types/noop.ts'
 import { openDatabase } from '../../src/platform/database/database.ts'
@@ -52,9 +53,10 @@ export async function queueJobs(url: string, count: number): Promise<void> {
   await using db = openDatabase({ connectionString: url }, () => {})
   await using queues = await openJobQueues({ connectionString: url }, quiet)
   const executables = createExecutables([noopJob], await openTaskQueue(queues))
-  const task = newTask({ title: 'Nothing' }, null)
+  const service = createTaskService(db, { executables })
+  const task = newTask({ title: 'Nothing', job: { type: 'noop' } }, null)
   for (let left = count; left > 0; left -= PORTION) {
-    const tasks = Array.from({ length: Math.min(left, PORTION) }, () => ({ task, job: { type: 'noop' } }))
-    await db.transaction((transaction) => executables.createAll(transaction, tasks))
+    const tasks = Array.from({ length: Math.min(left, PORTION) }, () => task)
+    await service.createAll({ actor: operator }, tasks)
   }
 }

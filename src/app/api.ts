@@ -75,47 +75,43 @@ export function createApi(parts: Services, ownMetrics: () => Promise<Family[]>) 
 
 function registerFeatures(app: Routes, parts: Services): void {
   const { config, log, db, stream, changed, auth, sockets, sources, queues, runner, importers } = parts
-  const { executables, queue, jobWorker: worker } = parts
-  const tasks = createTaskService(db, changed, executables)
+  const { taskDeps } = parts
+  const jobDeps = { ...taskDeps, queue: parts.queue }
+  const tasks = createTaskService(db, taskDeps)
   const write = createWriter({
     db,
     direct: tasks,
-    on: (transaction) => createTaskService(transaction, undefined, executables),
-    onCommit: changed,
+    on: (transaction) => createTaskService(transaction, taskDeps),
     actions: ['task.change'],
   })
   const writeBatch = createWriter({
     db,
-    direct: createTaskBatches(db, executables, changed),
-    on: (transaction) => createTaskBatches(transaction, executables),
-    onCommit: changed,
+    direct: createTaskBatches(db, taskDeps),
+    on: (transaction) => createTaskBatches(transaction, taskDeps),
     actions: ['task.change'],
   })
   const writeJob = createWriter({
     db,
-    direct: createJobService(db, queue, executables, changed),
-    on: (transaction) => createJobService(transaction, queue, executables),
-    onCommit: changed,
+    direct: createJobService(db, jobDeps),
+    on: (transaction) => createJobService(transaction, jobDeps),
     actions: ['task.change'],
   })
   const present = taskPresenter(config.STATUS_LABELS)
-  const onJob = worker.wakeAll
   const users = createUserService(db, {
     onRevoked: () => auth.revocations.check(),
     endSessions: (id) => auth.sessions.endAll(id),
   })
   const ofJobs = jobSchema(parts.jobTypes)
-  const { weather } = parts
-  app.register(taskRoutes({ tasks, write, present, log, jobSchema: ofJobs, onJob, weather }))
+  app.register(taskRoutes({ tasks, write, present, jobSchema: ofJobs, weather: parts.weather }))
   app.register(taskExportRoutes({ tasks, present }))
-  app.register(taskBatchRoutes({ write: writeBatch, present, log, jobSchema: ofJobs, onJob, weather }))
+  app.register(taskBatchRoutes({ write: writeBatch, present, jobSchema: ofJobs }))
   const feeds = createCalendarFeedService(db)
   app.register(calendarRoutes({ db, feeds, site: () => installationId(db) }))
   app.register(calendarFeedRoutes({ feeds, log }))
   app.register(analyticsRoutes({ db, statusLabel: statusLabel(config.STATUS_LABELS) }))
-  app.register(jobRoutes({ db, tasks, write: writeJob, present, log, onJob }))
-  app.register(attachmentRoutes({ attachments: parts.attachments, log }))
-  app.register(currencyApi({ db, onChange: changed, publish: parts.bus?.publish, log }))
+  app.register(jobRoutes({ db, tasks, write: writeJob, present }))
+  app.register(attachmentRoutes(parts.attachments))
+  app.register(currencyApi({ db, changed, publish: parts.bus?.publish, log }))
   app.register(
     importRoutes({
       db,

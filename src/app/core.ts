@@ -45,7 +45,9 @@ export async function startCore(
   const migrated = await migrate(connection)
   if (migrated.length > 0) log.info({ migrations: migrated }, 'schema updated')
   const db = stack.use(
-    openDatabase(connection, (error) => log.debug(`idle connection lost: ${error.message}`)),
+    openDatabase(connection, (error) => log.debug(`idle connection lost: ${error.message}`), {
+      onEffectError: (err) => log.error({ err }, 'an effect of a committed change failed'),
+    }),
   )
   const present = taskPresenter(config.STATUS_LABELS)
   const stream = stack.use(

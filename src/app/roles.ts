@@ -51,7 +51,7 @@ export async function startRelayRole(parts: Services): Promise<AsyncDisposable> 
   const feeds: EventConsumer[] = [webhookConsumer({ db, queue: sending.queue })]
   if (bus) {
     feeds.push(bus.consumer(currencyMessage))
-    stack.use(bus.listen(rateReceiver({ db, log, onChange: changed })))
+    stack.use(bus.listen(rateReceiver({ db, log, changed })))
   }
   stack.use(await startConsumers({ db, log, stream, feeds }))
   return stack.move()

@@ -6,7 +6,12 @@ import { EventSources } from '../events/sse-readers.ts'
 import { type Attachments, createAttachments } from '../features/attachments/index.ts'
 import { type Auth, createAuth } from '../features/auth/index.ts'
 import { importJob } from '../features/imports/index.ts'
-import { createTaskWeather, type TaskWeather, taskMessageSchema } from '../features/tasks/index.ts'
+import {
+  createTaskWeather,
+  type TaskServiceDeps,
+  type TaskWeather,
+  taskMessageSchema,
+} from '../features/tasks/index.ts'
 import {
   basicJobTypes,
   createExecutables,
@@ -75,7 +80,8 @@ export interface Services extends Omit<Core, typeof Symbol.asyncDispose>, AsyncD
   /** The jobs of executable tasks. */
   queue: TaskQueue
   jobTypes: readonly JobType[]
-  executables: Executables
+  /** Dependencies of the services of tasks, their batches and their jobs. */
+  taskDeps: TaskServiceDeps & { executables: Executables }
   jobWorker: JobWorkerHandle
   /** The weather of tasks, and what fills it in later, unless it is off. */
   weather: TaskWeather
@@ -137,18 +143,14 @@ export async function startServices(
     ? stack.use(await openWeatherFill({ queues, db, weather: weatherSource, log, onChange: changed }))
     : undefined
   const weather = createTaskWeather(weatherSource, () => weatherFill?.wake())
+  const taskDeps = { executables, changed, wakeWorkers: worker.wakeAll, weather, log }
   const intake = has('relay')
     ? await startTaskIntake({
         config,
         db,
-        executables,
+        tasks: taskDeps,
         check: bodyValidator(schemaRegistry, taskMessageSchema(jobSchema(types))),
         log,
-        onTaken: () => {
-          changed()
-          worker.wakeAll()
-        },
-        onTask: weather.written,
       })
     : undefined
   if (intake) stack.use(intake)
@@ -175,7 +177,7 @@ export async function startServices(
       sockets,
       sources,
     },
-    ...{ sending, queue, jobTypes: types, executables, jobWorker: worker, weather, weatherFill, intake },
+    ...{ sending, queue, jobTypes: types, taskDeps, jobWorker: worker, weather, weatherFill, intake },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

@@ -28,8 +28,15 @@ export function userIdOf(actor: Actor): number | null {
   return actor.kind === 'user' ? actor.id : null
 }
 
-/** Who did it, by which request: what every line of the log about a change begins with. */
-export function caller({ id, actor }: { id: string; actor: Actor }) {
+/** Who calls a service that changes something, and for which request. A request of Fastify is one. */
+export interface Caller {
+  readonly actor: Actor
+  /** Id of the request in the log; absent for a caller that is no request, such as a message queue. */
+  readonly id?: string
+}
+
+/** The fields with which every line of the log about a change starts. */
+export function caller({ id, actor }: Caller) {
   return actor.kind === 'user'
     ? { reqId: id, user: actor.username, userId: actor.id }
     : { reqId: id, user: actor.kind }

@@ -71,7 +71,7 @@ describe('on disk', () => {
       if (goes === 'for good') await app.database.rows('DELETE FROM tasks WHERE id = $1', [task])
       else await app.fetch(`/tasks/${task}`, { method: 'DELETE' })
       const { status, body } = await one.finish()
-      expect([goes, status, JSON.parse(body).detail]).toEqual([goes, 404, `There is no task ${task} here.`])
+      expect([goes, status, JSON.parse(body).detail]).toEqual([goes, 404, `Task ${task} does not exist.`])
       await eventually(async () => (await rows(app)).length === before.length, 'nothing is left')
     }
   })
@@ -141,9 +141,11 @@ describe('on disk', () => {
       [task],
     )
     await attachments.files.purge(100)
-    const late = attachments.service.add(operator, task, { id, size: 1 })
+    const late = attachments.service.add({ actor: operator }, task, { id, size: 1, keep() {} })
     await expect(late).rejects.toMatchObject({ code: 'not-found' })
-    await expect(attachments.service.add(operator, task, { id: body.id, size: 1 })).rejects.toMatchObject({
+    await expect(
+      attachments.service.add({ actor: operator }, task, { id: body.id, size: 1, keep() {} }),
+    ).rejects.toMatchObject({
       code: 'not-found',
     })
   })

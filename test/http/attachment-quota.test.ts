@@ -144,7 +144,7 @@ test('by the row it is decided whether bytes stay, since a commit that seemed to
     const body = Readable.from([form([filePart('a.txt'), 'Hello'])])
     await using sent = await attachments.receive(Object.assign(body, { headers: MULTIPART }) as never)
     await using stored = await attachments.files.store(task, sent)
-    if (isAttached) await attachments.service.add(operator, task, stored)
+    if (isAttached) await attachments.service.add({ actor: operator }, task, stored)
   }
   const [attachment, ...more] = await list(task, bearer(admin.access_token))
   expect([attachment.name, more]).toEqual(['a.txt', []])

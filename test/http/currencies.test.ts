@@ -18,7 +18,7 @@ const count = async (what: string) =>
 const text = async (path: string) => (await fetch(app.url + path)).text()
 
 test('while there are no rates at all, 404 says where the reason is told', async () => {
-  const detail = 'There are no rates yet: they come with the import of rates, of which GET /importers tells.'
+  const detail = 'There are no rates yet. Import them first; GET /importers shows when that happens.'
   for (const path of ['USD', 'USD/history', 'USD/series', 'convert?from=USD&to=RUB&amount=1'])
     expect(await app.fetch(`/currencies/${path}`)).toMatchObject({ status: 404, body: { detail } })
   expect((await app.fetch('/importers/currencies/runs')).status).toBe(200)
@@ -184,7 +184,7 @@ test.each(['US', 'DOLLAR', '12', "USD' OR 1=1", '00000000-0000-0000-0000-0000000
 )
 
 test('what is not there is 404, whatever is asked of it', async () => {
-  expect((await app.fetch('/currencies/JPY')).body.detail).toBe('There is no currency JPY.')
+  expect((await app.fetch('/currencies/JPY')).body.detail).toBe('Currency JPY does not exist.')
   const id = '00000000-0000-4000-8000-000000000000'
   for (const key of ['ZZZ', id]) {
     expect((await app.fetch(`/currencies/${key}`)).status).toBe(404)

@@ -94,7 +94,7 @@ describe.skipIf(!hasNats)('with NATS', () => {
     publish(`{"id":"x","currency":"USD","rate":100.10000000000000000001,"event_type":"add_data_from_remote_source",
       "timestamp":"${timestamp}","source":"other"}`)
     await eventually(() => events.length === 1, 'the first')
-    expect(app.logged.filter(({ msg }) => msg === 'currency told by another service')).toMatchObject([
+    expect(app.logged.filter(({ msg }) => msg === 'currency rate received')).toMatchObject([
       { currency: 'USD' },
     ])
     const first = await currency('USD')

@@ -141,6 +141,7 @@ export class ObservedDatabase implements Database {
   }
 
   transaction: Database['transaction'] = (work) => this.#db.transaction(work)
+  afterCommit: Database['afterCommit'] = (effect) => this.#db.afterCommit(effect)
   listen: Database['listen'] = (channel, heard) => this.#db.listen(channel, heard)
   session: Database['session'] = () => this.#db.session()
   connections: Database['connections'] = () => this.#db.connections()

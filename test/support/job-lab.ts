@@ -1,4 +1,5 @@
-import { newTask } from '../../src/features/tasks/index.ts'
+import { operator } from '../../src/core/actor.ts'
+import { createTaskService, type NewTask, newTask } from '../../src/features/tasks/index.ts'
 import { createExecutables, type Executables } from '../../src/features/tasks/jobs/executable-tasks.ts'
 import type { JobContext, JobType } from '../../src/features/tasks/jobs/job-type.ts'
 import { PermanentFailure } from '../../src/features/tasks/jobs/job-type.ts'
@@ -83,6 +84,10 @@ export async function startJobLab(): Promise<JobLab> {
   }
   const executables = createExecutables([type], queue)
   const task = newTask({ title: 'Probe' }, null)
+  const createAll = async (tasks: NewTask[]) => {
+    const rows = await createTaskService(database.db, { executables }).createAll({ actor: operator }, tasks)
+    return rows.map(({ id }) => id)
+  }
   const row = async (id: number) =>
     (await database.rows<JobRow>('SELECT status, version, job FROM tasks WHERE id = $1', [id]))[0]!
   const lab: JobLab = {
@@ -94,15 +99,12 @@ export async function startJobLab(): Promise<JobLab> {
     type,
     async create(probe, maxAttempts) {
       const job = { type: 'probe', input: probe, ...(maxAttempts && { max_attempts: maxAttempts }) }
-      const made = await database.db.transaction((transaction) =>
-        executables.createAll(transaction, [{ task, job }]),
-      )
-      return made[0]!.id
+      return (await createAll([{ ...task, job }]))[0]!
     },
     async createMany(count, probe) {
-      const tasks = Array.from({ length: count }, () => ({ task, job: { type: 'probe', input: probe } }))
-      const rows = await database.db.transaction((transaction) => executables.createAll(transaction, tasks))
-      return rows.map(({ id }) => id)
+      return createAll(
+        Array.from({ length: count }, () => ({ ...task, job: { type: 'probe', input: probe } })),
+      )
     },
     worker(changes = {}) {
       const deps = { db: database.db, queue, types: [type], concurrency: 4, log, onChange: () => {} }

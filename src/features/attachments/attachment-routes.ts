@@ -1,26 +1,20 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import { caller } from '../../core/actor.ts'
 import { idempotentHeaders } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import type { Logger } from '../../platform/logging/logger.ts'
 import { presentAttachment } from './attachment.ts'
 import { contentRoutes } from './attachment-content-routes.ts'
 import { AttachmentListSchema, AttachmentParams, TaskParams } from './attachment-schemas.ts'
 import { uploadRoutes } from './attachment-upload-routes.ts'
 import type { Attachments } from './attachments.ts'
 
-export function attachmentRoutes(deps: {
-  attachments: Attachments
-  log: Logger
-}): FastifyPluginCallbackJsonSchemaToTs {
-  const { attachments, log } = deps
+export function attachmentRoutes(attachments: Attachments): FastifyPluginCallbackJsonSchemaToTs {
   const { service, write, files } = attachments
   return (app, _options, done) => {
     app.addHook('onRoute', (route) => {
       route.schema = { tags: ['attachments'], ...route.schema }
     })
-    app.register(uploadRoutes({ attachments, log }))
+    app.register(uploadRoutes(attachments))
     app.register(contentRoutes({ service, files }))
 
     app.get(
@@ -50,12 +44,8 @@ export function attachmentRoutes(deps: {
       (request, reply) =>
         write(request, reply, async (service) => {
           const { id: taskId, aid: attachmentId } = request.params
-          const stored = await service.remove(request.actor, taskId, attachmentId)
-          const committed = () => {
-            log.info({ ...caller(request), taskId, attachmentId }, 'attachment deleted')
-            void files.remove(stored)
-          }
-          return { status: 204, headers: {}, body: null, committed }
+          await service.remove(request, taskId, attachmentId)
+          return { status: 204, headers: {}, body: null }
         }),
     )
     done()

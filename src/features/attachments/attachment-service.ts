@@ -1,7 +1,8 @@
-import type { Actor } from '../../core/actor.ts'
+import { type Actor, type Caller, caller } from '../../core/actor.ts'
 import { type Action, authorize } from '../../core/authorization.ts'
 import { DomainError } from '../../core/errors.ts'
-import type { Queryable, Transaction } from '../../platform/database/database.ts'
+import { type Database, inTransactionOf, type Transaction } from '../../platform/database/database.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import { findTask, lockTask } from '../tasks/index.ts'
 import type { AttachmentRow } from './attachment.ts'
 import {
@@ -23,24 +24,28 @@ export interface AttachmentService {
   mayAdd(actor: Actor, taskId: number): Promise<void>
   list(actor: Actor, taskId: number): Promise<AttachmentRow[]>
   get(actor: Actor, taskId: number, id: number): Promise<AttachmentRow>
-  /** Attaches what is stored, if there is still room and the task is still there. */
-  add(actor: Actor, taskId: number, stored: { id: number; size: number }): Promise<AttachmentRow>
-  /** Takes it from the task; its bytes are to be removed once that is committed. */
-  remove(actor: Actor, taskId: number, id: number): Promise<StoredBytes>
+  /** Attaches stored bytes, if the task still exists and the quota allows it; keeps them after the commit. */
+  add(by: Caller, taskId: number, stored: { id: number; size: number; keep(): void }): Promise<AttachmentRow>
+  /** Detaches it from the task; its bytes are removed after the commit. */
+  remove(by: Caller, taskId: number, id: number): Promise<void>
 }
 
-/**
- * The rules of attachments, on a database or on a transaction of it: `inTransaction` runs its work in one, or in
- * that one. `quotaBytes`: what the attachments of one user's tasks may have together; 0: no limit.
- */
+export interface AttachmentServiceDeps {
+  /** Most bytes that the attachments of one user's tasks may have together; 0: no limit. */
+  quotaBytes: number
+  log: Logger
+  /** Removes the bytes of a deleted attachment; does not reject. */
+  removeBytes(stored: StoredBytes): Promise<unknown>
+}
+
+/** The rules of attachments, on a database or on a transaction of it. Effects follow the commit of either. */
 export function createAttachmentService(
-  db: Queryable,
-  inTransaction: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>,
-  quotaBytes: number,
+  db: Database | Transaction,
+  { quotaBytes, log, removeBytes }: AttachmentServiceDeps,
 ): AttachmentService {
   async function allow(actor: Actor, action: Action, taskId: number): Promise<void> {
     authorize(actor, action)
-    authorize(actor, action, found(await findTask(db, taskId), `There is no task ${taskId} here.`))
+    authorize(actor, action, found(await findTask(db, taskId), `Task ${taskId} does not exist.`))
   }
 
   return {
@@ -53,10 +58,12 @@ export function createAttachmentService(
       await allow(actor, 'task.read', taskId)
       return found(await findAttachment(db, taskId, id), absent(taskId, id))
     },
-    add(actor, taskId, { id, size }) {
+    async add(by, taskId, stored) {
+      const { actor } = by
+      const { id, size } = stored
       authorize(actor, 'task.change')
-      return inTransaction(async (transaction) => {
-        const task = found(await lockTask(transaction, taskId), `There is no task ${taskId} here.`)
+      return inTransactionOf(db, async (transaction) => {
+        const task = found(await lockTask(transaction, taskId), `Task ${taskId} does not exist.`)
         authorize(actor, 'task.change', task)
         if ((await countAttachments(transaction, taskId)) >= MAX_PER_TASK) {
           throw new DomainError('conflict', `A task has at most ${MAX_PER_TASK} attachments.`)
@@ -65,12 +72,18 @@ export function createAttachmentService(
           expectRoom(quotaBytes, await lockUsage(transaction, task.user_id), size)
         }
         const row = await attachUpload(transaction, id, task.user_id)
-        return found(row, 'The upload took too long and was given up; send it again.')
+        const attached = found(row, 'The upload took too long and was given up; send it again.')
+        transaction.afterCommit(() => stored.keep())
+        const line = { ...caller(by), taskId, attachmentId: attached.id, size: attached.size }
+        transaction.afterCommit(() => log.info(line, 'attachment created'))
+        return attached
       })
     },
-    async remove(actor, taskId, id) {
-      await allow(actor, 'task.change', taskId)
-      return found(await detachAttachment(db, taskId, id), absent(taskId, id))
+    async remove(by, taskId, id) {
+      await allow(by.actor, 'task.change', taskId)
+      const stored = found(await detachAttachment(db, taskId, id), absent(taskId, id))
+      db.afterCommit(() => log.info({ ...caller(by), taskId, attachmentId: id }, 'attachment deleted'))
+      db.afterCommit(() => removeBytes(stored))
     },
   }
 }

@@ -1,10 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import { caller } from '../../core/actor.ts'
 import { DomainError } from '../../core/errors.ts'
 import { idempotentHeaders } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import type { Logger } from '../../platform/logging/logger.ts'
 import { presentAttachment } from './attachment.ts'
 import { AttachmentSchema, TaskParams, UploadSchema } from './attachment-schemas.ts'
 import type { Attachments } from './attachments.ts'
@@ -21,11 +19,7 @@ const headers = {
 } as const
 
 /** In a scope of its own, where bodies are forms and nothing else. */
-export function uploadRoutes(deps: {
-  attachments: Attachments
-  log: Logger
-}): FastifyPluginCallbackJsonSchemaToTs {
-  const { attachments, log } = deps
+export function uploadRoutes(attachments: Attachments): FastifyPluginCallbackJsonSchemaToTs {
   const { service, write, files } = attachments
   return (app, _options, done) => {
     app.removeAllContentTypeParsers()
@@ -59,16 +53,9 @@ export function uploadRoutes(deps: {
         // What an Idempotency-Key stands for.
         request.body = { name, sha256: file.sha256.toString('hex') } as never
         return await write(request, reply, async (service) => {
-          const row = await service.add(request.actor, taskId, stored)
-          const committed = () => {
-            stored.keep()
-            log.info(
-              { ...caller(request), taskId, attachmentId: row.id, size: row.size },
-              'attachment created',
-            )
-          }
+          const row = await service.add(request, taskId, stored)
           const headers = { location: `/tasks/${taskId}/attachments/${row.id}` }
-          return { status: 201, headers, body: presentAttachment(row), committed }
+          return { status: 201, headers, body: presentAttachment(row) }
         })
       },
     )

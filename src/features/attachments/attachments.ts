@@ -24,16 +24,15 @@ export function createAttachments(deps: { db: Database; config: Config; log: Log
   const { db, config, log } = deps
   const folder = join(rootOf(config), 'incoming')
   const storage = attachmentStorage(config, log)
-  const quota = config.ATTACHMENT_QUOTA_BYTES
-  const service = createAttachmentService(db, (work) => db.transaction(work), quota)
+  const files = createAttachmentFiles({ db, storage, folder, log })
+  const serviceDeps = { quotaBytes: config.ATTACHMENT_QUOTA_BYTES, log, removeBytes: files.remove }
+  const service = createAttachmentService(db, serviceDeps)
   const write = createWriter({
     db,
     direct: service,
-    on: (transaction) => createAttachmentService(transaction, (work) => work(transaction), quota),
-    onCommit: () => {},
+    on: (transaction) => createAttachmentService(transaction, serviceDeps),
     actions: ['task.change'],
   })
-  const files = createAttachmentFiles({ db, storage, folder, log })
   let swept: Promise<unknown> | undefined
   return {
     service,

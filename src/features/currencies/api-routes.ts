@@ -7,24 +7,24 @@ import { createCurrencyService } from './currency-service.ts'
 import { rateRoutes } from './rate-routes.ts'
 import { testMessageRoutes } from './test-message-routes.ts'
 
-/** All routes of currencies; `publish` tells other services something, and is undefined where there are none. */
+/** All routes of currencies. `publish` sends a message to other services; undefined without NATS. */
 export function currencyApi(deps: {
   db: Database
-  onChange: () => void
+  changed: () => void
   publish: ((payload: string) => Promise<void>) | undefined
   log: Logger
 }): FastifyPluginCallbackJsonSchemaToTs {
-  const { db, onChange, publish, log } = deps
-  const currencies = createCurrencyService(db, onChange)
+  const { db, changed, publish, log } = deps
+  const effects = { changed, log }
+  const currencies = createCurrencyService(db, effects)
   const write = createWriter({
     db,
     direct: currencies,
-    on: (transaction) => createCurrencyService(transaction),
-    onCommit: onChange,
+    on: (transaction) => createCurrencyService(transaction, effects),
     actions: ['currency.change'],
   })
   return (app, _options, done) => {
-    app.register(currencyRoutes({ currencies, write, log }))
+    app.register(currencyRoutes({ currencies, write }))
     app.register(rateRoutes({ currencies }))
     app.register(testMessageRoutes({ publish, log }))
     done()

@@ -1,10 +1,8 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../platform/http/etag.ts'
 import { conditionalHeaders, idempotentHeaders, type Write } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import type { Logger } from '../../platform/logging/logger.ts'
 import { presentCurrency } from './currency.ts'
 import {
   CreateCurrencySchema,
@@ -21,9 +19,8 @@ const bodyProblems = [400, 413, 415, 422]
 export function currencyRoutes(deps: {
   currencies: CurrencyService
   write: Write<CurrencyService>
-  log: Logger
 }): FastifyPluginCallbackJsonSchemaToTs {
-  const { currencies, write, log } = deps
+  const { currencies, write } = deps
   return (app, _options, done) => {
     app.addHook('onRoute', (route) => {
       route.schema = { tags: ['currencies'], ...route.schema }
@@ -82,12 +79,11 @@ export function currencyRoutes(deps: {
       },
       (request, reply) =>
         write(request, reply, async (service) => {
-          const row = await service.create(request.actor, request.body)
+          const row = await service.create(request, request.body)
           return {
             status: 201,
             headers: { location: `/currencies/${row.id}`, etag: etag(row.version) },
             body: presentCurrency(row),
-            committed: () => log.info({ ...caller(request), currency: row.code }, 'currency created'),
           }
         }),
     )
@@ -106,17 +102,9 @@ export function currencyRoutes(deps: {
       },
       (request, reply) =>
         write(request, reply, async (service) => {
-          const { actor, params, body } = request
-          const row = await service.patch(actor, params.key, body, allowed(request))
-          const fields = Object.keys(body)
-          const committed = () =>
-            log.info({ ...caller(request), currency: row.code, fields }, 'currency updated')
-          return {
-            status: 200,
-            headers: { etag: etag(row.version) },
-            body: presentCurrency(row),
-            ...(row.changed && { committed }),
-          }
+          const { params, body } = request
+          const row = await service.patch(request, params.key, body, allowed(request))
+          return { status: 200, headers: { etag: etag(row.version) }, body: presentCurrency(row) }
         }),
     )
 
@@ -136,9 +124,8 @@ export function currencyRoutes(deps: {
       },
       (request, reply) =>
         write(request, reply, async (service) => {
-          const { code } = await service.remove(request.actor, request.params.key, allowed(request))
-          const committed = () => log.info({ ...caller(request), currency: code }, 'currency deleted')
-          return { status: 204, headers: {}, body: null, committed }
+          await service.remove(request, request.params.key, allowed(request))
+          return { status: 204, headers: {}, body: null }
         }),
     )
     done()

@@ -1,10 +1,12 @@
-import type { Actor } from '../../core/actor.ts'
+import { type Actor, type Caller, caller } from '../../core/actor.ts'
 import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
-import type { Queryable } from '../../platform/database/database.ts'
+import type { Database, Transaction } from '../../platform/database/database.ts'
 import type { Period } from '../../platform/http/period.ts'
+import type { Logger } from '../../platform/logging/logger.ts'
 import { type Conversion, convert } from './conversion.ts'
 import { BASE, type CurrencyRow, currencyKey } from './currency.ts'
+import type { RemoteRate } from './currency-message.ts'
 import type { CreateCurrency, PatchCurrency } from './currency-schemas.ts'
 import {
   type CurrencyOutcome,
@@ -16,19 +18,25 @@ import {
   updateCurrency,
 } from './currency-store.ts'
 import { listRates, type RatePoint, type RateSeries, rateSeries } from './rate-store.ts'
+import { insertRemoteRate } from './remote-rate.ts'
 
 interface Page {
   skip: number
   limit: number
 }
 
-/** `key` is a code or an id; `versions` is what If-Match names, undefined when there is no precondition. */
+/** `key` is a code or an id. `versions` are those that If-Match names; undefined means no precondition. */
 export interface CurrencyService {
   list(actor: Actor, page: Page): Promise<{ rows: CurrencyRow[]; total: number }>
   get(actor: Actor, key: string): Promise<CurrencyRow>
-  create(actor: Actor, input: CreateCurrency): Promise<CurrencyRow>
-  patch(actor: Actor, key: string, input: PatchCurrency, versions?: number[]): Promise<CurrencyOutcome>
-  remove(actor: Actor, key: string, versions?: number[]): Promise<CurrencyRow>
+  create(by: Caller, input: CreateCurrency): Promise<CurrencyRow>
+  patch(by: Caller, key: string, input: PatchCurrency, versions?: number[]): Promise<CurrencyOutcome>
+  remove(by: Caller, key: string, versions?: number[]): Promise<CurrencyRow>
+  /**
+   * Takes a rate that another service published, in one statement with its event and history. Returns false for a
+   * message whose `key` was taken before. Publishing to the subject is all the permission that it needs.
+   */
+  takeRemote(rate: RemoteRate, key: string | undefined): Promise<boolean>
   history(
     actor: Actor,
     key: string,
@@ -44,35 +52,46 @@ export interface CurrencyService {
   convert(actor: Actor, query: { from: string; to: string; amount: string }): Promise<Conversion>
 }
 
-/**
- * The rules of currencies, on a database or on a transaction of it. `onChange` is called after each
- * write; on a transaction, leave it out and wake the stream after the commit.
- */
-export function createCurrencyService(db: Queryable, onChange: () => void = () => {}): CurrencyService {
+/** What follows the commit of a change to currencies; whatever is absent does not happen. */
+export interface CurrencyEffects {
+  /** Wakes the relay. */
+  changed?: () => void
+  log?: Logger
+}
+
+/** The rules of currencies, on a database or on a transaction of it. Effects follow the commit of either. */
+export function createCurrencyService(
+  db: Database | Transaction,
+  { changed, log }: CurrencyEffects = {},
+): CurrencyService {
+  function published(message: string, fields: object): void {
+    if (changed) db.afterCommit(() => changed())
+    if (log) db.afterCommit(() => log.info(fields, message))
+  }
+
   async function find(key: string): Promise<CurrencyRow> {
     return found(key, await findCurrency(db, currencyKey(key)))
   }
 
   async function found<T>(key: string, row: T | undefined): Promise<T> {
-    if (row === undefined) throw await missing(`There is no currency ${key}.`)
+    if (row === undefined) throw await missing(`Currency ${key} does not exist.`)
     return row
   }
 
-  /** A 404; where there are no rates at all, the reason is not what was asked for. */
+  /** Returns a 404. Its text names the reason if no rates were imported at all. */
   async function missing(detail: string): Promise<DomainError> {
-    const none = 'There are no rates yet: they come with the import of rates, of which GET /importers tells.'
+    const none = 'There are no rates yet. Import them first; GET /importers shows when that happens.'
     return new DomainError('not-found', (await hasCurrencies(db)) ? detail : none)
   }
 
-  /** What a change made of a currency; throws when it is not of one of the versions. */
+  /** Returns the currency as the change left it; throws if it is at none of the versions. */
   async function outcome(
     key: string,
     row: CurrencyOutcome | undefined,
     versions: number[] | undefined,
   ): Promise<CurrencyOutcome> {
     const after = await found(key, row)
-    if (after.changed) onChange()
-    else if (versions && !versions.includes(after.version)) throw stale(after)
+    if (!after.changed && versions && !versions.includes(after.version)) throw stale(after)
     return after
   }
 
@@ -85,26 +104,38 @@ export function createCurrencyService(db: Queryable, onChange: () => void = () =
       authorize(actor, 'currency.read')
       return find(key)
     },
-    async create(actor, { currency: code, rate, nominal = 1, name = null }) {
-      authorize(actor, 'currency.change')
+    async create(by, input) {
+      authorize(by.actor, 'currency.change')
+      const { currency: code, rate, nominal = 1, name = null } = input
       if (code === BASE) {
-        const message = `is what rates are given in, so ${BASE} has none`
+        const message = `must not be ${BASE}, because rates are given in it`
         throw validationError([{ path: 'body.currency', message }])
       }
       const row = await insertCurrency(db, { code, rate: String(rate), nominal, name })
-      if (!row)
-        throw new DomainError('conflict', `There is a currency ${code} already; change it with PATCH.`)
-      onChange()
+      if (!row) throw new DomainError('conflict', `Currency ${code} exists already; change it with PATCH.`)
+      published('currency created', { ...caller(by), currency: code })
       return row
     },
-    async patch(actor, key, { rate, nominal, name }, versions) {
-      authorize(actor, 'currency.change')
+    async patch(by, key, input, versions) {
+      authorize(by.actor, 'currency.change')
+      const { rate, nominal, name } = input
       const changes = { rate: rate === undefined ? undefined : String(rate), nominal, name }
-      return outcome(key, await updateCurrency(db, currencyKey(key), changes, versions), versions)
+      const row = await outcome(key, await updateCurrency(db, currencyKey(key), changes, versions), versions)
+      if (row.changed) {
+        published('currency updated', { ...caller(by), currency: row.code, fields: Object.keys(input) })
+      }
+      return row
     },
-    async remove(actor, key, versions) {
-      authorize(actor, 'currency.change')
-      return outcome(key, await deleteCurrency(db, currencyKey(key), versions), versions)
+    async remove(by, key, versions) {
+      authorize(by.actor, 'currency.change')
+      const row = await outcome(key, await deleteCurrency(db, currencyKey(key), versions), versions)
+      published('currency deleted', { ...caller(by), currency: row.code })
+      return row
+    },
+    async takeRemote(rate, key) {
+      const isNew = await insertRemoteRate(db, rate, key)
+      if (isNew) published('currency rate received', { currency: rate.code, message: key })
+      return isNew
     },
     async history(actor, key, period, page) {
       authorize(actor, 'currency.read')
@@ -126,5 +157,8 @@ export function createCurrencyService(db: Queryable, onChange: () => void = () =
 }
 
 function stale({ code, version }: CurrencyRow): DomainError {
-  return new DomainError('precondition-failed', `${code} is at version ${version} by now; read it again.`)
+  return new DomainError(
+    'precondition-failed',
+    `Currency ${code} is at version ${version} now; read it again.`,
+  )
 }

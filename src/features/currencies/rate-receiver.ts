@@ -1,19 +1,12 @@
 import type { Database } from '../../platform/database/database.ts'
-import type { Logger } from '../../platform/logging/logger.ts'
 import { type RemoteRate, readCurrencyMessage } from './currency-message.ts'
-import { takeRemoteRate } from './remote-rate.ts'
+import { type CurrencyEffects, createCurrencyService } from './currency-service.ts'
 
-/** How rates of other services are understood and taken. `onChange` is called after each that was taken. */
-export function rateReceiver(deps: { db: Database; log: Logger; onChange: () => void }) {
-  const { db, log, onChange } = deps
+/** Reads the rates that other services publish, and takes them by the currency service. */
+export function rateReceiver({ db, ...effects }: { db: Database } & CurrencyEffects) {
+  const currencies = createCurrencyService(db, effects)
   return {
     read: (payload: Uint8Array) => readCurrencyMessage(payload),
-    async take(rate: RemoteRate, key: string | undefined): Promise<boolean> {
-      const isNew = await takeRemoteRate(db, rate, key)
-      if (!isNew) return false
-      log.info({ currency: rate.code, message: key }, 'currency told by another service')
-      onChange()
-      return true
-    },
+    take: (rate: RemoteRate, key: string | undefined) => currencies.takeRemote(rate, key),
   }
 }

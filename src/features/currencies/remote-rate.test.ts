@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
-import { purgeRateMessages, takeRemoteRate } from './remote-rate.ts'
+import { insertRemoteRate, purgeRateMessages } from './remote-rate.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => database[Symbol.asyncDispose]())
 
 const take = (code: string, rate: string, key?: string) =>
-  takeRemoteRate(database.db, { code, rate, timestamp: null }, key)
+  insertRemoteRate(database.db, { code, rate, timestamp: null }, key)
 const count = async (what: string) =>
   (await database.rows<{ n: number }>(`SELECT count(*) AS n FROM ${what}`))[0]!.n
 

@@ -1,14 +1,14 @@
-import type { Database, Queryable } from '../../platform/database/database.ts'
+import type { Queryable } from '../../platform/database/database.ts'
 import { SNAPSHOT } from './currency-events.ts'
 import type { RemoteRate } from './currency-message.ts'
 
 /**
- * Takes a rate that another service told of, with its event and history, in one statement; says whether it
- * did. A message whose `key` came before is not taken again, also when the process died before it could
- * say that it had taken it.
+ * Inserts or updates a rate that another service published, with its event and history, in one statement. Returns
+ * false and changes nothing if a message with this `key` was taken before, also when the process died before it could
+ * acknowledge that message.
  */
-export async function takeRemoteRate(
-  db: Database,
+export async function insertRemoteRate(
+  db: Queryable,
   { code, rate, timestamp }: RemoteRate,
   key: string | undefined,
 ): Promise<boolean> {
@@ -34,7 +34,7 @@ export async function takeRemoteRate(
   return rowCount === 1
 }
 
-/** Removes up to `limit` keys of messages that no stream has any more; says how many. */
+/** Removes up to `limit` keys of messages that no stream keeps any longer; returns how many it removed. */
 export async function purgeRateMessages(db: Queryable, limit: number): Promise<number> {
   const { rowCount } = await db.query({
     text: `DELETE FROM nats_inbox WHERE message IN (

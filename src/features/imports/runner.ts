@@ -68,6 +68,7 @@ export function createImportRunner(deps: {
     await using session = await db.session()
     if (!(await lock(session, importer.name, wait))) return skipped(importer)
     const runId = await beginRun(db, importer.name, trigger)
+    db.afterCommit(onChange) // A run that was cut off is closed with an event.
     onStarted?.(runId)
     const context = { importer: importer.name, runId }
     log.info(context, 'import started')
@@ -75,7 +76,6 @@ export function createImportRunner(deps: {
     if (finished.state === 'failed') log.warn({ ...context, error: finished.error }, 'import failed')
     else log.info({ ...context, ...counted(finished) }, 'import completed')
     onEnd?.(finished)
-    onChange()
     return finished
   }
 
@@ -92,6 +92,7 @@ export function createImportRunner(deps: {
         const finished = await finishRun(transaction, runId, await save(transaction))
         const data = { ...counted(finished), importer: importer.name, run_id: runId }
         await appendEvent(transaction, { type: 'background_task_completed', data })
+        transaction.afterCommit(onChange)
         return finished
       })
     } catch (error) {
@@ -101,6 +102,7 @@ export function createImportRunner(deps: {
         if (!failed) return await findRun(transaction, runId)
         const data = { importer: importer.name, run_id: runId, error: reason }
         await appendEvent(transaction, { type: 'background_task_failed', data })
+        transaction.afterCommit(onChange)
         return failed
       })
     }
@@ -143,16 +145,15 @@ export function createImportRunner(deps: {
     },
     async closeCutOff({ name }) {
       // The lock ends with the transaction, so it is released before the first run, which it would cause to be skipped.
-      const wasCutOff = await db.transaction(async (transaction) => {
+      await db.transaction(async (transaction) => {
         const { rows } = await transaction.query<{ got: boolean }>({
           text: `SELECT pg_try_advisory_xact_lock(${LOCK}) AS got`,
           values: [name],
         })
-        return rows[0]!.got && (await closeCutOff(transaction, name))
+        if (!rows[0]!.got || !(await closeCutOff(transaction, name))) return
+        transaction.afterCommit(onChange)
+        transaction.afterCommit(() => log.warn({ importer: name }, 'import interrupted: the process ended'))
       })
-      if (!wasCutOff) return
-      log.warn({ importer: name }, 'import interrupted: the process ended')
-      onChange()
     },
     async [Symbol.asyncDispose]() {
       stopping.abort()

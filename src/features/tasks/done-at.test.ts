@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => database[Symbol.asyncDispose]())
 
 const create = async (status: Status) =>
-  (await createTaskService(database.db).create(operator, { title: 'x', status })).id
+  (await createTaskService(database.db).create({ actor: operator }, { title: 'x', status })).id
 const times = async (id: number) =>
   (
     await database.rows<{ created_at: string; updated_at: string | null; done_at: string | null }>(

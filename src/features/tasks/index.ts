@@ -1,4 +1,3 @@
-export type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
 export { iterateTasks } from './iterate-tasks.ts'
 export {
   parseStatus,
@@ -13,6 +12,7 @@ export {
 export { createTaskBatches } from './task-batch.ts'
 export { taskBatchRoutes } from './task-batch-routes.ts'
 export { COLUMNS as TASK_COLUMNS } from './task-columns.ts'
+export type { TaskEffects } from './task-effects.ts'
 export { taskEventRenderers, taskEventSchemas } from './task-events.ts'
 export { taskExportRoutes } from './task-export-routes.ts'
 export {
@@ -33,8 +33,14 @@ export {
   taskMessageSchema,
   UNTITLED,
 } from './task-schemas.ts'
-export { createTaskService, newTask, type TaskService } from './task-service.ts'
-export { findTask, insertTasks, lockTask, type NewTask, purgeTrash } from './task-store.ts'
+export {
+  createTaskService,
+  type NewTask,
+  newTask,
+  type TaskService,
+  type TaskServiceDeps,
+} from './task-service.ts'
+export { findTask, lockTask, purgeTrash } from './task-store.ts'
 export { createTaskWeather, type TaskWeather } from './weather/task-weather.ts'
 export {
   type DueCity,

@@ -1,18 +1,16 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import { caller } from '../../core/actor.ts'
 import { idempotentHeaders } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import type { BatchRow, TaskBatches } from './task-batch.ts'
+import type { TaskRow } from './task.ts'
+import type { TaskBatches } from './task-batch.ts'
 import { BATCH_BODY_LIMIT, BatchResultsSchema, batchSchema, type Operation } from './task-batch-schemas.ts'
 import type { TaskWriting } from './task-routes.ts'
 
-const doneWords = { create: 'task created', update: 'task updated', delete: 'task deleted' } as const
-
 export function taskBatchRoutes(deps: TaskWriting<TaskBatches>): FastifyPluginCallbackJsonSchemaToTs {
-  const { write, present, log, jobSchema, onJob, weather } = deps
+  const { write, present, jobSchema } = deps
 
-  const result = (row: BatchRow, { op }: Operation) => ({
+  const result = (row: TaskRow, { op }: Operation) => ({
     op,
     id: row.id,
     ...(op !== 'delete' && { task: present(row) }),
@@ -36,22 +34,11 @@ export function taskBatchRoutes(deps: TaskWriting<TaskBatches>): FastifyPluginCa
       (request, reply) =>
         write(request, reply, async (batches) => {
           const { operations } = request.body as { operations: Operation[] }
-          const rows = await batches.run(request.actor, operations)
+          const rows = await batches.run(request, operations)
           return {
             status: 200,
             headers: {},
             body: { results: rows.map((row, i) => result(row, operations[i]!)) },
-            committed: () => {
-              const by = caller(request)
-              for (const [i, { id, changed = true, fields }] of rows.entries()) {
-                const operation = operations[i]!
-                const names = operation.op === 'create' ? Object.keys(operation.task) : fields
-                if (changed) log.info({ ...by, taskId: id, fields: names }, doneWords[operation.op])
-              }
-              if (rows.some(({ job }) => job)) onJob()
-              // What has a city gets its weather later: nobody waits for as many cities.
-              for (const row of rows) weather.written(row)
-            },
           }
         }),
     )

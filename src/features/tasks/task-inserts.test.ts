@@ -31,7 +31,7 @@ test('tasks that are created at the same time share a statement, and are each wh
     }),
     ...(i % 3 && { priority: 'high' as const, city: 'Омск', status: 'done' as const }),
   }))
-  const rows = await Promise.all(inputs.map((input) => tasks.create(operator, input)))
+  const rows = await Promise.all(inputs.map((input) => tasks.create({ actor: operator }, input)))
   expect(names).toEqual(['task-insert'])
   for (const [i, input] of inputs.entries()) expect(rows[i]).toMatchObject({ version: 1, ...input })
   const stored = await Promise.all(rows.map(({ id }) => tasks.get(operator, id)))
@@ -45,7 +45,9 @@ test('tasks that are created at the same time share a statement, and are each wh
 test('one that the database refuses does not keep the others from being made', async () => {
   const tasks = createTaskService(database.db)
   const titles = Array.from({ length: 20 }, (_, i) => (i === 7 ? 'x'.repeat(1000) : `Beside ${i}`))
-  const results = await Promise.allSettled(titles.map((title) => tasks.create(operator, { title })))
+  const results = await Promise.allSettled(
+    titles.map((title) => tasks.create({ actor: operator }, { title })),
+  )
   expect(results.map(({ status }) => status)).toEqual(
     titles.map((_, i) => (i === 7 ? 'rejected' : 'fulfilled')),
   )

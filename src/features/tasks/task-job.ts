@@ -39,3 +39,8 @@ export function presentJob(job: StoredJob): Job {
 export function isPending(job: StoredJob | null): boolean {
   return job !== null && (job.state === 'queued' || job.state === 'running')
 }
+
+/** SQL for the text of `now()` plus an interval, which is given as SQL, in the format of a job's `due_at`. */
+export function dueIn(interval: string): string {
+  return `to_char(now() AT TIME ZONE 'UTC' + ${interval}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+}

@@ -1,14 +1,11 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import type { FastifyRequest } from 'fastify'
 import type { JSONSchema } from 'json-schema-to-ts'
-import { caller } from '../../core/actor.ts'
 import { etag, matchesAny, versionsAllowed } from '../../platform/http/etag.ts'
 import { conditionalHeaders, idempotentHeaders, type Write } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import type { Logger } from '../../platform/logging/logger.ts'
 import { ListTasksSchema } from './list-schema.ts'
-import type { TaskPresenter } from './task.ts'
+import type { TaskPresenter, TaskRow } from './task.ts'
 import { pageLinks } from './task-links.ts'
 import type { ListedTask } from './task-query.ts'
 import {
@@ -21,7 +18,6 @@ import {
   UNTITLED,
 } from './task-schemas.ts'
 import type { TaskService } from './task-service.ts'
-import type { TaskOutcome } from './task-store.ts'
 import type { TaskWeather } from './weather/task-weather.ts'
 
 const found = { 200: TaskSchema }
@@ -31,29 +27,15 @@ const bodyProblems = [400, 413, 415, 422]
 export interface TaskWriting<Service> {
   write: Write<Service>
   present: TaskPresenter
-  log: Logger
-  /** Of `job` in a task that is created. */
+  /** Schema of `job` in a task that is created. */
   jobSchema: JSONSchema
-  /** Is called after a commit by which a job has come, or has to stop. */
-  onJob: () => void
-  weather: TaskWeather
 }
 
 export function taskRoutes(
-  deps: TaskWriting<TaskService> & { tasks: TaskService },
+  deps: TaskWriting<TaskService> & { tasks: TaskService; weather: TaskWeather },
 ): FastifyPluginCallbackJsonSchemaToTs {
-  const { tasks, write, present, log, jobSchema, onJob, weather } = deps
-  const changed = (request: FastifyRequest, row: TaskOutcome, what: string) => ({
-    status: 200,
-    headers: { etag: etag(row.version) },
-    body: present(row),
-    ...(row.changed && {
-      committed: () => {
-        log.info({ ...caller(request), taskId: row.id, fields: row.fields }, what)
-        weather.written(row)
-      },
-    }),
-  })
+  const { tasks, write, present, jobSchema, weather } = deps
+  const ok = (row: TaskRow) => ({ status: 200, headers: { etag: etag(row.version) }, body: present(row) })
   const shown = (row: ListedTask) =>
     row.deleted_at === undefined ? present(row) : { ...present(row), deleted_at: row.deleted_at }
   return (app, _options, done) => {
@@ -119,21 +101,12 @@ export function taskRoutes(
       },
       async (request, reply) => {
         const { actor, body } = request
-        // Asked before a transaction may begin, which is not to wait for others.
+        // Requested before a transaction may begin: no transaction waits for another service.
         const known = await weather.of(actor, 'task.create', body.city)
         return write(request, reply, async (service) => {
-          const row = await service.create(actor, body, known)
-          return {
-            status: 201,
-            headers: { location: `/tasks/${row.id}`, etag: etag(row.version) },
-            body: present(row),
-            committed: () => {
-              const fields = Object.keys(request.body)
-              log.info({ ...caller(request), taskId: row.id, fields }, 'task created')
-              if (row.job) onJob()
-              weather.written(row)
-            },
-          }
+          const row = await service.create(request, body, known)
+          const headers = { location: `/tasks/${row.id}`, etag: etag(row.version) }
+          return { status: 201, headers, body: present(row) }
         })
       },
     )
@@ -152,11 +125,9 @@ export function taskRoutes(
       async (request, reply) => {
         const { actor, body } = request
         const known = await weather.of(actor, 'task.change', body.city)
-        return write(request, reply, async (service) => {
-          const { id } = request.params
-          const row = await service.patch(actor, id, body, allowed(request), known)
-          return changed(request, row, 'task updated')
-        })
+        return write(request, reply, async (service) =>
+          ok(await service.patch(request, request.params.id, body, allowed(request), known)),
+        )
       },
     )
 
@@ -174,11 +145,9 @@ export function taskRoutes(
       async (request, reply) => {
         const { actor, body } = request
         const known = await weather.of(actor, 'task.change', body.city)
-        return write(request, reply, async (service) => {
-          const { id } = request.params
-          const row = await service.replace(actor, id, body, allowed(request), known)
-          return changed(request, row, 'task replaced')
-        })
+        return write(request, reply, async (service) =>
+          ok(await service.replace(request, request.params.id, body, allowed(request), known)),
+        )
       },
     )
 
@@ -197,13 +166,8 @@ export function taskRoutes(
       },
       (request, reply) =>
         write(request, reply, async (service) => {
-          const { id } = request.params
-          const { job } = await service.remove(request.actor, id, allowed(request))
-          const committed = () => {
-            log.info({ ...caller(request), taskId: id }, 'task deleted')
-            if (job) onJob()
-          }
-          return { status: 204, headers: {}, body: null, committed }
+          await service.remove(request, request.params.id, allowed(request))
+          return { status: 204, headers: {}, body: null }
         }),
     )
 
@@ -218,10 +182,7 @@ export function taskRoutes(
         },
       },
       (request, reply) =>
-        write(request, reply, async (service) => {
-          const row = await service.restore(request.actor, request.params.id)
-          return changed(request, row, 'task restored')
-        }),
+        write(request, reply, async (service) => ok(await service.restore(request, request.params.id))),
     )
     done()
   }

@@ -1,14 +1,16 @@
-import { type Actor, userIdOf } from '../../core/actor.ts'
+import { type Actor, type Caller, userIdOf } from '../../core/actor.ts'
 import { authorize, ownerScope } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { StoredEvent } from '../../events/event-types.ts'
 import { coalesced } from '../../platform/database/coalesce.ts'
 import { type Database, inTransactionOf, type Transaction } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
-import type { ExecutableTasks } from './executable-tasks.ts'
 import { iterateTasks } from './iterate-tasks.ts'
+import type { Executables } from './jobs/executable-tasks.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
 import type { Status, TaskRow } from './task.ts'
+import { afterTaskChange, type TaskChangeKind, type TaskEffects } from './task-effects.ts'
+import { insertTasks, type NewTaskFields } from './task-insert.ts'
 import { isPending, type NewJob } from './task-job.ts'
 import { readFilter, readList } from './task-list.ts'
 import { positionFor } from './task-position.ts'
@@ -16,8 +18,6 @@ import { listTasks, type TaskPage } from './task-query.ts'
 import type { CreateTask, Move, PatchTask } from './task-schemas.ts'
 import {
   findTask,
-  insertTasks,
-  type NewTask,
   restoreTask,
   type TaskOutcome,
   trashTask,
@@ -25,83 +25,126 @@ import {
   type WriteCondition,
 } from './task-store.ts'
 
+/** A task to create, with what `POST /tasks` says of it. */
+export interface NewTask extends NewTaskFields {
+  job: NewJob | undefined
+  /** Names of the fields that were given, for the log. */
+  fields: readonly string[]
+}
+
 /**
- * `versions`: what If-Match names; undefined when there is no precondition. `weather`: of the city in the input,
- * where it is known by now.
+ * `versions` are those that If-Match names; undefined means that there is no precondition. `weather` is that of the
+ * city in the input, if it is known by now.
  */
 export interface TaskService {
-  create(actor: Actor, input: CreateTask, weather?: Weather | null): Promise<TaskRow>
+  create(by: Caller, input: CreateTask, weather?: Weather | null): Promise<TaskRow>
+  /** Creates tasks in one statement, and queues their jobs in another. The rows are in the order given. */
+  createAll(by: Caller, tasks: readonly NewTask[]): Promise<TaskRow[]>
   get(actor: Actor, id: number): Promise<TaskRow>
   list(actor: Actor, query: ListTasks): Promise<TaskPage>
-  /** All that match, a portion after the other. */
+  /** Yields all tasks that match, in batches. */
   iterate(actor: Actor, fields: TaskFilterFields): AsyncGenerator<TaskRow[]>
   patch(
-    actor: Actor,
+    by: Caller,
     id: number,
     input: PatchTask,
     versions?: number[],
     weather?: Weather | null,
   ): Promise<TaskOutcome>
   replace(
-    actor: Actor,
+    by: Caller,
     id: number,
     input: CreateTask,
     versions?: number[],
     weather?: Weather | null,
   ): Promise<TaskOutcome>
-  remove(actor: Actor, id: number, versions?: number[]): Promise<TaskOutcome>
-  restore(actor: Actor, id: number): Promise<TaskOutcome>
+  remove(by: Caller, id: number, versions?: number[]): Promise<TaskOutcome>
+  restore(by: Caller, id: number): Promise<TaskOutcome>
 }
 
-/**
- * The rules of tasks, on a database or on a transaction of it. `onChange` is called after each write, with all
- * its events where they are at hand; on a transaction, leave it out and wake the stream after the commit. Without
- * `executables` no task can have a job.
- */
-export function createTaskService(
-  db: Database | Transaction,
-  onChange: (events?: readonly StoredEvent[]) => void = () => {},
-  executables?: ExecutableTasks,
-): TaskService {
-  const insertAll = async (tasks: readonly NewTask[]) => {
+export interface TaskServiceDeps extends TaskEffects {
+  /** The rules of jobs; without them no task can have one. */
+  executables?: Executables
+}
+
+/** The rules of tasks, on a database or on a transaction of it. Effects follow the commit of either. */
+export function createTaskService(db: Database | Transaction, deps: TaskServiceDeps = {}): TaskService {
+  const { changed, executables } = deps
+  const isInTransaction = 'inTransaction' in db
+
+  /** Wakes the relay after the commit; with the events only if the caller's transaction writes no others. */
+  function published(handle: Database | Transaction, events?: readonly StoredEvent[]): void {
+    if (changed) handle.afterCommit(() => changed(isInTransaction ? undefined : events))
+  }
+
+  const insertAll = async (tasks: readonly NewTaskFields[]) => {
     const { rows, events } = await insertTasks(db, tasks)
-    onChange(events) // They are committed: an exception here would have them made again.
+    published(db, events)
     return rows
   }
-  const insert =
-    'inTransaction' in db ? async (task: NewTask) => (await insertAll([task]))[0]! : coalesced(insertAll)
+  const insert = isInTransaction
+    ? async (task: NewTaskFields) => (await insertAll([task]))[0]!
+    : coalesced(insertAll)
 
-  /** Makes a change to the task, which leaves alone what the actor may not change. */
+  /** Inserts tasks some of which have jobs, and queues the jobs in the same transaction. */
+  function insertExecutable(by: Caller, tasks: readonly NewTask[]): Promise<TaskRow[]> {
+    if (!executables) throw new DomainError('unavailable', 'This server runs no jobs.')
+    for (const { job } of tasks) if (job) executables.allow(by.actor, job)
+    const planned = tasks.map(({ job, fields, ...task }) => ({ ...task, ...(job && executables.plan(job)) }))
+    return inTransactionOf(db, async (transaction) => {
+      const { rows, events } = await insertTasks(transaction, planned)
+      published(transaction, events)
+      for (const [i, row] of rows.entries()) created(transaction, by, row, tasks[i]!.fields)
+      await executables.enqueue(transaction, rows)
+      return rows
+    })
+  }
+
+  function created(
+    handle: Database | Transaction,
+    by: Caller,
+    row: TaskRow,
+    fields: readonly string[],
+  ): void {
+    afterTaskChange(handle, deps, by, { kind: 'created', row, fields })
+  }
+
+  /** Changes a task by `run`, which leaves it unchanged if the actor may not change it. */
   async function change(
-    actor: Actor,
+    by: Caller,
     id: number,
     versions: number[] | undefined,
+    kind: TaskChangeKind,
     run: (guard: WriteCondition) => Promise<TaskOutcome | undefined>,
-    where?: string,
+    absent?: string,
   ): Promise<TaskOutcome> {
+    const { actor } = by
     authorize(actor, 'task.change')
-    const row = found(id, await run({ owner: ownerScope(actor), versions }), where)
+    const row = found(id, await run({ owner: ownerScope(actor), versions }), absent)
     authorize(actor, 'task.change', row)
-    if (row.changed) onChange()
-    else if (versions && !versions.includes(row.version)) throw stale(row)
+    if (row.changed) {
+      published(db)
+      afterTaskChange(db, deps, by, { kind, row, fields: row.fields })
+    } else if (versions && !versions.includes(row.version)) throw stale(row)
     return row
   }
 
-  async function createExecutable(actor: Actor, task: NewTask, job: NewJob): Promise<TaskRow> {
-    if (!executables) throw new DomainError('unavailable', 'No jobs are taken here.')
-    executables.allow(actor, job)
-    const rows = await inTransactionOf(db, (transaction) =>
-      executables.createAll(transaction, [{ task, job }]),
-    )
-    onChange()
-    return rows[0]!
-  }
-
   return {
-    async create(actor, input, weather = null) {
-      authorize(actor, 'task.create')
-      const task = { ...newTask(input, userIdOf(actor)), weather }
-      return input.job ? await createExecutable(actor, task, input.job) : await insert(task)
+    async create(by, input, weather = null) {
+      authorize(by.actor, 'task.create')
+      const task = { ...newTask(input, userIdOf(by.actor)), weather }
+      if (task.job) return (await insertExecutable(by, [task]))[0]!
+      const { job, fields, ...given } = task
+      const row = await insert(given)
+      created(db, by, row, fields)
+      return row
+    },
+    async createAll(by, tasks) {
+      authorize(by.actor, 'task.create')
+      if (tasks.some(({ job }) => job)) return insertExecutable(by, tasks)
+      const rows = await insertAll(tasks.map(({ job, fields, ...given }) => given))
+      for (const [i, row] of rows.entries()) created(db, by, row, tasks[i]!.fields)
+      return rows
     },
     async get(actor, id) {
       authorize(actor, 'task.read')
@@ -117,7 +160,7 @@ export function createTaskService(
       authorize(actor, 'task.read')
       yield* iterateTasks(db, await readFilter(db, ownerScope(actor), fields))
     },
-    async patch(actor, id, input, versions, weather = null) {
+    async patch(by, id, input, versions, weather = null) {
       const { title, description, priority, due_at: dueAt, labels, city, position: move } = input
       const { status, reopen } = statusChange(input)
       const changes = {
@@ -133,39 +176,40 @@ export function createTaskService(
       }
       const moveToo = (guard: WriteCondition, move: Move) =>
         inTransactionOf(db, async (transaction) => {
-          const position = await positionFor(transaction, actor, id, move)
+          const position = await positionFor(transaction, by.actor, id, move)
           return updateTask(transaction, id, { ...changes, position }, guard)
         })
       return leftToWorker(
-        await change(actor, id, versions, (guard) =>
+        await change(by, id, versions, 'updated', (guard) =>
           move ? moveToo(guard, move) : updateTask(db, id, changes, guard),
         ),
         status,
       )
     },
-    async replace(actor, id, input, versions, weather = null) {
+    async replace(by, id, input, versions, weather = null) {
       const task = { ...complete(input), weather }
       return leftToWorker(
-        await change(actor, id, versions, (guard) => updateTask(db, id, task, guard)),
+        await change(by, id, versions, 'replaced', (guard) => updateTask(db, id, task, guard)),
         task.status,
       )
     },
-    remove(actor, id, versions) {
-      return change(actor, id, versions, (guard) => trashTask(db, id, guard))
+    remove(by, id, versions) {
+      return change(by, id, versions, 'deleted', (guard) => trashTask(db, id, guard))
     },
-    restore(actor, id) {
-      return change(actor, id, undefined, (guard) => restoreTask(db, id, guard), 'in the trash')
+    restore(by, id) {
+      const absent = `Task ${id} is not in the trash.`
+      return change(by, id, undefined, 'restored', (guard) => restoreTask(db, id, guard), absent)
     },
   }
 }
 
-/** The task that a POST body, or a message like it, describes. */
+/** Returns the task that a POST body, or a message like it, describes. */
 export function newTask(input: CreateTask, userId: number | null): NewTask {
   const task = complete(input)
   if (input.job && task.status !== 'todo') {
     throw validationError([{ path: 'body.status', message: 'must be todo where there is a job' }])
   }
-  return { ...task, userId }
+  return { ...task, userId, job: input.job, fields: Object.keys(input) }
 }
 
 /** What a POST or PUT body describes, whole. */
@@ -195,7 +239,7 @@ function statusChange(input: PatchTask): { status: Status | undefined; reopen: b
   return { status: input.completed ? 'done' : undefined, reopen: input.completed === false }
 }
 
-/** Refuses a status that was asked for while a worker's business it is. */
+/** Throws `conflict` if a client sets the status of a task whose job is still queued or running. */
 function leftToWorker(row: TaskOutcome, status: Status | undefined): TaskOutcome {
   if (status === undefined || status === row.status || !isPending(row.job)) return row
   throw new DomainError(
@@ -204,11 +248,11 @@ function leftToWorker(row: TaskOutcome, status: Status | undefined): TaskOutcome
   )
 }
 
-function found<T>(id: number, row: T | undefined, where = 'here'): T {
-  if (row === undefined) throw new DomainError('not-found', `There is no task ${id} ${where}.`)
+function found<T>(id: number, row: T | undefined, absent = `Task ${id} does not exist.`): T {
+  if (row === undefined) throw new DomainError('not-found', absent)
   return row
 }
 
 function stale({ id, version }: TaskRow): DomainError {
-  return new DomainError('precondition-failed', `Task ${id} is at version ${version} by now; read it again.`)
+  return new DomainError('precondition-failed', `Task ${id} is at version ${version} now; read it again.`)
 }

@@ -1,22 +1,8 @@
 import type { Owned } from '../../core/authorization.ts'
-import type { StoredEvent } from '../../events/event-types.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
-import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
+import type { Priority, Status, TaskRow } from './task.ts'
 import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
-
-export interface NewTask {
-  userId: number | null
-  title: string
-  description: string | null
-  status: Status
-  priority: Priority
-  dueAt: string | null
-  labels: string[]
-  city: string | null
-  /** Of the city, where it is known by now. */
-  weather?: Weather | null
-}
 
 /** What to change: `undefined` leaves a field, `null` clears it. */
 export interface TaskChanges {
@@ -53,32 +39,6 @@ const CHANGED_FIELDS = `array_remove(ARRAY[${CHANGEABLE.map(
 ).join(', ')}], NULL)`
 
 // Every statement that changes a task inserts its event too, in one round trip and one transaction.
-
-/** Inserts tasks in their order, and gives them with their events, which are all that the statement tells. */
-export async function insertTasks(
-  db: Queryable,
-  tasks: readonly NewTask[],
-): Promise<{ rows: TaskRow[]; events: StoredEvent[] }> {
-  const { rows: events } = await db.query<StoredEvent & { data: TaskRow }>({
-    name: 'task-insert',
-    // The rows are read from their events: one column to describe and to convert instead of sixteen.
-    text: `
-      WITH given AS (
-        SELECT * FROM json_to_recordset($1::json)
-          AS g (place integer, title text, description text, status text, priority task_priority,
-            "dueAt" timestamptz, labels text[], city text, weather jsonb, "userId" integer)
-      ), t AS (
-        INSERT INTO tasks AS t (title, description, status, priority, due_at, labels, city, weather, user_id)
-        SELECT title, description, status, priority, "dueAt", labels, city, weather, "userId" FROM given ORDER BY place
-        RETURNING ${COLUMNS}
-      )
-      INSERT INTO events (type, user_id, data)
-      SELECT 'task_created', t.user_id, row_to_json(t) FROM t ORDER BY t.id
-      RETURNING id, type, at, user_id, data`,
-    values: [JSON.stringify(tasks.map((task, place) => ({ place, ...task })))],
-  })
-  return { rows: events.map(({ data }) => rowFromSnapshot(data)), events }
-}
 
 export async function findTask(db: Queryable, id: number): Promise<TaskRow | undefined> {
   const { rows } = await db.query<TaskValues>({

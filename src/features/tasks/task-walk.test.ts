@@ -42,10 +42,10 @@ test('whatever comes, goes and changes place meanwhile, a walk meets all that st
       const staying = new Set(all.map(({ id }) => id))
       const alter = async ({ what, which }: { what: string; which: number }) => {
         const id = all[which % all.length]!.id
-        if (what === 'create') await tasks.create(operator, { title: `report ${which % 7}` })
-        else if (staying.has(id) && what === 'trash') await tasks.remove(operator, id)
+        if (what === 'create') await tasks.create({ actor: operator }, { title: `report ${which % 7}` })
+        else if (staying.has(id) && what === 'trash') await tasks.remove({ actor: operator }, id)
         else if (staying.has(id))
-          await tasks.patch(operator, id, { title: `report ${which % 7}`, priority: 'high' })
+          await tasks.patch({ actor: operator }, id, { title: `report ${which % 7}`, priority: 'high' })
         if (what !== 'create') staying.delete(id)
       }
       const met: number[] = []

@@ -4,7 +4,7 @@ import { DYING, standbyAnswer, startFakePostgres } from '../../../test/support/f
 import { type Database, openDatabase } from './database.ts'
 
 async function fakeDatabase(then: (socket: Socket) => void, answerMs?: number): Promise<Database> {
-  const db = openDatabase(await startFakePostgres(then), () => {}, answerMs)
+  const db = openDatabase(await startFakePostgres(then), () => {}, { answerMs })
   onTestFinished(() => db[Symbol.asyncDispose]())
   return db
 }

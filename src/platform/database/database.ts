@@ -7,7 +7,9 @@ import pg, {
   type QueryResult,
   type QueryResultRow,
 } from 'pg'
+import { errorText } from '../../core/errors.ts'
 import { isoTimestamp } from '../../core/timestamp.ts'
+import { type CommitEffect, runEffects } from './after-commit.ts'
 import { streamOf } from './driver.ts'
 import { Lanes } from './lanes.ts'
 import { listen } from './listen.ts'
@@ -30,18 +32,30 @@ export interface Queryable {
   query<R extends QueryResultRow>(statement: Statement): Promise<QueryResult<R>>
 }
 
+/** A handle for changes: the database itself, where each statement commits by itself, or a transaction of it. */
+interface ChangeHandle extends Queryable {
+  /**
+   * Runs `effect` once what was written on this handle is committed. On the database that is at once, because each
+   * statement is committed when it is answered: call it after the `await`. In a transaction it waits for COMMIT: effects
+   * then run in the order in which they were registered, never after a rollback, and only those of the last attempt
+   * when the transaction is retried. They do not run when nobody knows whether COMMIT succeeded, because its answer
+   * was lost. An effect that throws is reported; it neither fails the caller nor stops the other effects.
+   */
+  afterCommit(effect: CommitEffect): void
+}
+
 /** Proof that the holder is inside a transaction. */
-export interface Transaction extends Queryable {
+export interface Transaction extends ChangeHandle {
   readonly inTransaction: true
 }
 
 /** One connection that is the caller's alone, for session state such as advisory locks. */
 export interface DatabaseSession extends Queryable, AsyncDisposable {}
 
-export interface Database extends Queryable, AsyncDisposable {
+export interface Database extends ChangeHandle, AsyncDisposable {
   /**
    * Runs `work` in a READ COMMITTED transaction; an exception rolls it back. The whole of `work` is
-   * run again on a serialization failure or deadlock, up to 5 times, so it must have no other effect.
+   * run again on a serialization failure or deadlock, up to 5 times, so other effects belong into `afterCommit`.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
   session(): Promise<DatabaseSession>
@@ -104,14 +118,16 @@ export function inTransactionOf<T>(
 }
 
 /**
- * Opens the one pool of this process. `onIdleError` hears of connections lost while idle. A connection on which
- * nothing is answered within `answerMs` is given up.
+ * Opens the one pool of this process. `onIdleError` is called for each connection that is lost while idle, and
+ * `onEffectError` for each effect of `afterCommit` that fails. A connection on which nothing is answered within
+ * `answerMs` is given up.
  */
 export function openDatabase(
   connection: ConnectionOptions,
   onIdleError: (error: Error) => void,
-  answerMs = ANSWER_MS,
+  options: { onEffectError?: (error: unknown) => void; answerMs?: number | undefined } = {},
 ): Database {
+  const { onEffectError = (error) => process.emitWarning(errorText(error)), answerMs = ANSWER_MS } = options
   const pool = new pg.Pool({
     ...withSessionOptions(connection),
     application_name: 'taskwire',
@@ -139,7 +155,12 @@ export function openDatabase(
 
   return {
     query,
-    transaction: (work) => retried(() => inTransaction(connect, work)),
+    async transaction(work) {
+      const { result, effects } = await retried(() => inTransaction(connect, work))
+      runEffects(effects, onEffectError)
+      return result
+    },
+    afterCommit: (effect) => runEffects([effect], onEffectError),
     session: () => openSession(connect, answerMs * SESSION_ANSWER_FACTOR),
     listen: (channel, heard) =>
       listen({ ...withSessionOptions(connection), application_name: 'taskwire events' }, channel, heard),
@@ -186,8 +207,9 @@ async function refuseStandby(client: pg.ClientBase): Promise<void> {
 async function inTransaction<T>(
   connect: () => Promise<PoolClient>,
   work: (transaction: Transaction) => Promise<T>,
-): Promise<T> {
+): Promise<{ result: T; effects: readonly CommitEffect[] }> {
   const client = await connect()
+  const effects: CommitEffect[] = []
   let failure: Error | undefined
   const onError = (error: Error) => {
     failure = error
@@ -198,11 +220,12 @@ async function inTransaction<T>(
     const result = await work({
       inTransaction: true,
       query: <R extends QueryResultRow>(statement: Statement) => client.query<R>(statement as QueryConfig),
+      afterCommit: (effect) => effects.push(effect),
     })
     // COMMIT of a transaction in which a statement has failed is answered with ROLLBACK, and is no error.
     const { command } = await client.query('COMMIT')
     if (command !== 'COMMIT') throw new Error('a statement of the transaction failed, so it was rolled back')
-    return result
+    return { result, effects }
   } catch (error) {
     await client.query('ROLLBACK').catch((rollbackError: Error) => {
       failure = rollbackError

@@ -57,7 +57,7 @@ export function createWriter<Service>(deps: {
   db: Database
   direct: Service
   on: (transaction: Transaction) => Service
-  onCommit: () => void
+  onCommit?: () => void
   actions: readonly Action[]
   keeping?: Keeping
 }): Write<Service> {
@@ -85,7 +85,7 @@ export function createWriter<Service>(deps: {
       reply.header('idempotency-replayed', 'true')
       return send(reply, { ...answer, body })
     }
-    onCommit()
+    onCommit?.()
     written.committed?.()
     return send(reply, written)
   }

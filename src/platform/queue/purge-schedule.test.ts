@@ -31,8 +31,8 @@ beforeAll(async () => {
   await save()
   const tasks = createTaskService(database.db)
   const ids = (await database.rows<{ id: number }>('SELECT id FROM tasks ORDER BY id')).map(({ id }) => id)
-  await tasks.remove(operator, ids[0]!)
-  await tasks.remove(operator, ids[1]!)
+  await tasks.remove({ actor: operator }, ids[0]!)
+  await tasks.remove({ actor: operator }, ids[1]!)
   await database.rows(`UPDATE tasks SET deleted_at = now() - interval '31 days' WHERE id = $1`, [ids[0]])
   await database.rows(`UPDATE tasks SET deleted_at = now() - interval '29 days' WHERE id = $1`, [ids[1]])
   await database.rows('TRUNCATE events')
@@ -89,12 +89,12 @@ test('the purges are scheduled hourly', async () => {
 
 test('a task that is restored during a purge stays', async () => {
   const tasks = createTaskService(database.db)
-  const { id } = await tasks.create(operator, { title: 'Back in time' })
-  await tasks.remove(operator, id)
+  const { id } = await tasks.create({ actor: operator }, { title: 'Back in time' })
+  await tasks.remove({ actor: operator }, id)
   await database.rows(`UPDATE tasks SET deleted_at = now() - interval '31 days' WHERE id = $1`, [id])
   let purging: Promise<number> | undefined
   await database.db.transaction(async (transaction) => {
-    await createTaskService(transaction).restore(operator, id)
+    await createTaskService(transaction).restore({ actor: operator }, id)
     purging = purgeTrash(database.db, 30, 5000)
     await waitsForALock(database)
   })

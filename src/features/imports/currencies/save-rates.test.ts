@@ -84,8 +84,8 @@ test('a correction on the same day replaces the rate, also in the history', asyn
 
 test('a rate set before the first import stays until the bank publishes a later one', async () => {
   const service = createCurrencyService(database.db)
-  await service.create(operator, { currency: 'USD', rate: 1.25, name: 'Mine' })
-  await service.create(operator, { currency: 'EUR', rate: 2 })
+  await service.create({ actor: operator }, { currency: 'USD', rate: 1.25, name: 'Mine' })
+  await service.create({ actor: operator }, { currency: 'EUR', rate: 2 })
   await rows("UPDATE currencies SET rated_at = '2025-12-13T10:00Z'")
   await rows('DELETE FROM currency_rates')
   const present = () => rows('SELECT code, rate::float, name, source FROM currencies ORDER BY code')
@@ -164,10 +164,11 @@ test('random changes here and at the bank are merged by the rule', async () => {
             changed.map(([of]) => ({ of })).sort((a, b) => (a.of < b.of ? -1 : 1)),
           )
         } else if (action.do === 'create') {
-          if (model.create(action.code, 5)) await service.create(operator, { currency: action.code, rate: 5 })
+          if (model.create(action.code, 5))
+            await service.create({ actor: operator }, { currency: action.code, rate: 5 })
         } else if (before.has(action.code)) {
-          if (action.do === 'delete') await service.remove(operator, action.code)
-          else await service.patch(operator, action.code, action)
+          if (action.do === 'delete') await service.remove({ actor: operator }, action.code)
+          else await service.patch({ actor: operator }, action.code, action)
           if (action.do === 'delete') model.delete(action.code)
           else model.edit(action.code, action)
         }

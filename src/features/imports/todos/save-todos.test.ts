@@ -72,13 +72,13 @@ class Schedule {
     if (!known || known.place === 'purged') return
     const id = await this.#taskOf(this.prefix + action.key)
     if (action.do === 'edit' && known.place === 'here') {
-      await this.tasks.patch(operator, id, action.edit)
+      await this.tasks.patch({ actor: operator }, id, action.edit)
       known.edit(action.edit)
     } else if (action.do === 'trash' && known.place === 'here') {
-      await this.tasks.remove(operator, id)
+      await this.tasks.remove({ actor: operator }, id)
       known.place = 'trash'
     } else if (action.do === 'restore' && known.place === 'trash') {
-      await this.tasks.restore(operator, id)
+      await this.tasks.restore({ actor: operator }, id)
       known.place = 'here'
     } else if (action.do === 'purge' && known.place === 'trash') {
       await database.rows(`UPDATE tasks SET deleted_at = now() - interval '99 days' WHERE id = $1`, [id])

@@ -104,14 +104,14 @@ test('a deletion that commits while the import waits stays; after a restore impo
   await person.query('COMMIT')
   expect(await saving).toEqual({ created: 0, updated: 0, skipped: 1 })
   expect(await taskOf(id)).toMatchObject({ title: 'Theirs', deleted: true })
-  await createTaskService(database.db).restore(operator, id)
+  await createTaskService(database.db).restore({ actor: operator }, id)
   expect(await save(news)).toMatchObject({ updated: 1 })
   expect(await taskOf(id)).toMatchObject({ title: 'New', deleted: false })
 })
 
 test('a task that is purged during an import is not created again', async () => {
   const { todo, id } = await imported()
-  await createTaskService(database.db).remove(operator, id)
+  await createTaskService(database.db).remove({ actor: operator }, id)
   await person.query('BEGIN')
   await person.query('DELETE FROM tasks WHERE id = $1', [id])
   const saving = save({ ...todo, title: 'New' })
@@ -124,7 +124,7 @@ test('a task that is purged during an import is not created again', async () => 
 test('a PATCH that waits for an import is applied to the imported values', async () => {
   const { todo, id } = await imported()
   await using open = await openImport({ ...todo, title: 'New', completed: true })
-  const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' })
+  const patching = createTaskService(database.db).patch({ actor: operator }, id, { title: 'Mine' })
   await waitsForALock(database)
   await open.commit()
   expect(await patching).toMatchObject({ title: 'Mine', status: 'done', version: 3, changed: true })
@@ -138,7 +138,7 @@ test('a PATCH that waits for an import is applied to the imported values', async
 test('a PATCH with If-Match that waits for an import is rejected and writes nothing', async () => {
   const { todo, id } = await imported()
   await using open = await openImport({ ...todo, title: 'New' })
-  const patching = createTaskService(database.db).patch(operator, id, { title: 'Mine' }, [1])
+  const patching = createTaskService(database.db).patch({ actor: operator }, id, { title: 'Mine' }, [1])
   const refused = expect(patching).rejects.toThrow(/at version 2/)
   await waitsForALock(database)
   await open.commit()

@@ -2,18 +2,17 @@ import { type CreateTask, type NewJob, type NewTask, newTask, UNTITLED } from '.
 
 const MAX_BYTES = 1024 * 1024
 
-/** A message that can become a task. */
+/** A message that describes a task. */
 export interface TaskMessage {
-  /** Of its producer; undefined: it cannot be told from another. */
+  /** The id that its producer gave it; undefined: a repeated delivery cannot be recognized. */
   messageId: string | undefined
+  /** Without a job if the message reports work that was started or done elsewhere. */
   task: NewTask
-  /** undefined: it tells of work that has been begun or done elsewhere. */
-  job: NewJob | undefined
 }
 
 /**
- * Reads a message: JSON with the fields of POST /tasks, none of which it must have. Throws an Error
- * whose text says what is wrong with it.
+ * Reads a message: JSON with the fields of POST /tasks, all of them optional. Throws an Error whose text says what is
+ * wrong with the message.
  */
 export function readMessage(
   { content, messageId }: { content: Buffer; messageId: unknown },
@@ -23,9 +22,9 @@ export function readMessage(
   if (content.length > MAX_BYTES) throw new Error(`larger than ${MAX_BYTES} bytes`)
   const input = check(parseJson(content))
   const task = newTask({ ...input, title: input.title ?? UNTITLED.title }, null)
-  const job = input.job ?? (task.status === 'todo' ? UNTITLED.job : undefined)
-  if (job) checkJob(job)
-  return { messageId: readId(messageId), task, job }
+  if (task.status === 'todo') task.job ??= UNTITLED.job
+  if (task.job) checkJob(task.job)
+  return { messageId: readId(messageId), task }
 }
 
 function parseJson(content: Buffer): unknown {
@@ -44,6 +43,6 @@ function parseJson(content: Buffer): unknown {
 
 function readId(id: unknown): string | undefined {
   if (typeof id !== 'string' || id === '') return undefined
-  if (id.includes('\0')) throw new Error('message_id has NUL in it')
+  if (id.includes('\0')) throw new Error('message_id contains NUL')
   return id
 }

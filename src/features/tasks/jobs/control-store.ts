@@ -1,6 +1,6 @@
 import type { Queryable } from '../../../platform/database/database.ts'
 import { rowFromSnapshot, TASK_COLUMNS, type TaskRow } from '../index.ts'
-import { dueIn } from './job-store.ts'
+import { dueIn } from '../task-job.ts'
 
 /** A row as it stands after the statement, and whether the statement changed it. */
 export type Controlled = TaskRow & { changed: boolean }

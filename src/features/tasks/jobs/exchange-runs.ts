@@ -25,7 +25,18 @@ export interface RunExchange {
 export function exchangeRuns(
   db: Database,
   queue: TaskQueue,
-  { ended, room, worker }: { ended: readonly TicketedRun<EndedRun>[]; room: number; worker: string },
+  {
+    ended,
+    room,
+    worker,
+    onChange,
+  }: {
+    ended: readonly TicketedRun<EndedRun>[]
+    room: number
+    worker: string
+    /** Called after the commit, if it published events. */
+    onChange: () => void
+  },
 ): Promise<RunExchange> {
   return db.transaction(async (transaction) => {
     // What does not need another's answer is sent along with it: in the end a turn is a few round trips.
@@ -47,6 +58,7 @@ export function exchangeRuns(
     const begun = new Map(started.map((run) => [run.ticket, run]))
     const spent = tickets.filter(({ id }) => !begun.has(id))
     await queue.remove(transaction, spent)
+    if (written.length + started.length + givenUp > 0) transaction.afterCommit(onChange)
     return {
       written,
       started: tickets.flatMap((ticket) => {

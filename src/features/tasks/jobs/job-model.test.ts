@@ -70,7 +70,12 @@ class World {
   }
 
   async turn(ended: TicketedRun<EndedRun>[], room: number): Promise<void> {
-    const turn = await exchangeRuns(lab.database.db, lab.queue, { ended, room, worker: 'model' })
+    const turn = await exchangeRuns(lab.database.db, lab.queue, {
+      ended,
+      room,
+      worker: 'model',
+      onChange: () => {},
+    })
     for (const held of turn.started) {
       const { taskId, number, attempt } = held.run
       const task = this.tasks.find(({ id }) => id === taskId)!
@@ -124,12 +129,12 @@ class World {
 
   async people(does: string, task: Model): Promise<void> {
     const { db } = lab.database
-    const jobs = createJobService(db, lab.queue, { authorize() {} })
+    const jobs = createJobService(db, { queue: lab.queue, executables: { authorize() {} } })
     const tasks = createTaskService(db)
     const isPending = task.state === 'queued' || task.state === 'running'
     if (does === 'cancel' || does === 'retry') {
       const may = !task.isDeleted && (does === 'cancel' ? isPending : task.state === 'failed')
-      const done = jobs[does](operator, task.id)
+      const done = jobs[does]({ actor: operator }, task.id)
       // All that is queued here is due, and stays as it is.
       if (does === 'retry' && task.state === 'queued' && !task.isDeleted) return void (await done)
       if (!may)
@@ -140,13 +145,13 @@ class World {
       this.moved(task, does === 'cancel' ? 'failed' : 'queued', does === 'cancel' ? 'failed' : 'todo')
     } else if (does === 'trash') {
       if (task.isDeleted) return
-      await tasks.remove(operator, task.id)
+      await tasks.remove({ actor: operator }, task.id)
       if (task.state === 'running') task.runs[task.runs.length - 1] = 'cancelled'
       task.isDeleted = true
       task.events.push('task_deleted')
       if (isPending) [task.state, task.status] = ['failed', 'failed']
     } else if (task.isDeleted) {
-      await tasks.restore(operator, task.id)
+      await tasks.restore({ actor: operator }, task.id)
       task.isDeleted = false
       task.events.push('task_created')
     }

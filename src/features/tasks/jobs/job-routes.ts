@@ -1,12 +1,10 @@
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
-import { caller } from '../../../core/actor.ts'
 import type { Database } from '../../../platform/database/database.ts'
 import { etag } from '../../../platform/http/etag.ts'
 import { idempotentHeaders, type Write } from '../../../platform/http/idempotent-writer.ts'
 import { ListRunsSchema } from '../../../platform/http/page.ts'
 import { problems } from '../../../platform/http/problem.ts'
-import type { Logger } from '../../../platform/logging/logger.ts'
 import { IdParams, type TaskPresenter, TaskSchema, type TaskService } from '../index.ts'
 import { QueueStatisticsSchema, TaskRunListSchema } from './job-schemas.ts'
 import { type JobService, queueStatisticsFor } from './job-service.ts'
@@ -17,12 +15,10 @@ const controls = {
     summary: 'Queue the job of a task again',
     description:
       'One that failed starts anew with all its attempts; one that waits for its next attempt has it at once.',
-    done: 'job retried',
   },
   cancel: {
     summary: 'Cancel the job of a task',
     description: 'One that is queued or running ends as failed; what runs is told to stop.',
-    done: 'job cancelled',
   },
 } as const
 
@@ -31,17 +27,14 @@ export function jobRoutes(deps: {
   tasks: TaskService
   write: Write<JobService>
   present: TaskPresenter
-  log: Logger
-  /** Is called after a commit by which a job has come, or has to stop. */
-  onJob: () => void
 }): FastifyPluginCallbackJsonSchemaToTs {
-  const { db, tasks, write, present, log, onJob } = deps
+  const { db, tasks, write, present } = deps
   return (app, _options, done) => {
     app.addHook('onRoute', (route) => {
       route.schema = { tags: ['jobs'], ...route.schema }
     })
 
-    for (const [word, { summary, description, done }] of Object.entries(controls)) {
+    for (const [word, { summary, description }] of Object.entries(controls)) {
       app.post(
         `/tasks/:id/${word}`,
         {
@@ -55,17 +48,8 @@ export function jobRoutes(deps: {
         },
         (request, reply) =>
           write(request, reply, async (service) => {
-            const { id } = request.params
-            const row = await service[word as keyof JobService](request.actor, id)
-            return {
-              status: 200,
-              headers: { etag: etag(row.version) },
-              body: present(row),
-              committed: () => {
-                log.info({ ...caller(request), taskId: id }, done)
-                onJob()
-              },
-            }
+            const row = await service[word as keyof JobService](request, request.params.id)
+            return { status: 200, headers: { etag: etag(row.version) }, body: present(row) }
           }),
       )
     }

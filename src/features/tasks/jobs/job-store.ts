@@ -1,51 +1,6 @@
 import type { Transaction } from '../../../platform/database/database.ts'
-import { type NewTask, rowFromSnapshot, type StoredJob, TASK_COLUMNS, type TaskRow } from '../index.ts'
-
-/** Now, as a job's `due_at` says it. */
-const DUE = `to_char(now() AT TIME ZONE 'UTC' + $interval, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
-
-/** Text of `now() + interval`, given as SQL. */
-export function dueIn(interval: string): string {
-  return DUE.replace('$interval', interval)
-}
-
-export interface NewExecutable {
-  task: NewTask
-  job: Pick<StoredJob, 'type' | 'input' | 'max_attempts' | 'ticket'>
-  /** The input as given, where the job's leaves something out. */
-  secret: object | undefined
-}
-
-/** Inserts executable tasks in their order, each with its event; their tickets are the caller's. */
-export async function insertExecutables(
-  transaction: Transaction,
-  executables: readonly NewExecutable[],
-): Promise<TaskRow[]> {
-  const given = executables.map(({ task, job, secret }, place) => ({ place, ...task, job, secret }))
-  const { rows } = await transaction.query<{ data: TaskRow }>({
-    name: 'job-insert',
-    text: `
-      WITH given AS (
-        SELECT * FROM jsonb_to_recordset($1::jsonb)
-          AS g (place integer, title text, description text, status text, city text, "userId" integer, weather jsonb,
-            priority task_priority, "dueAt" timestamptz, labels text[], job jsonb, secret jsonb)
-      ), t AS (
-        INSERT INTO tasks AS t (title, description, status, city, user_id, weather, priority, due_at, labels, job)
-        SELECT title, description, status, city, "userId", weather, priority, "dueAt", labels, job || jsonb_build_object('state', 'queued', 'attempts', 0,
-          'runs', 0, 'result', NULL, 'error', NULL, 'due_at', ${dueIn("interval '0'")})
-        FROM given ORDER BY place
-        RETURNING ${TASK_COLUMNS}
-      ), secret AS (
-        INSERT INTO job_secrets (task_id, input)
-        SELECT t.id, g.secret FROM given g JOIN t ON t.job ->> 'ticket' = g.job ->> 'ticket' WHERE g.secret IS NOT NULL
-      )
-      INSERT INTO events (type, user_id, data)
-      SELECT 'task_created', t.user_id, row_to_json(t) FROM t ORDER BY t.id
-      RETURNING data`,
-    values: [JSON.stringify(given)],
-  })
-  return rows.map(({ data }) => rowFromSnapshot(data))
-}
+import { TASK_COLUMNS } from '../index.ts'
+import { dueIn } from '../task-job.ts'
 
 // The statements below compare states by `->`, which no index has: by that of states, to which `->>` would lead,
 // they would go through the dead entries of every job that has passed. Tasks are looked up one by one, in the order of

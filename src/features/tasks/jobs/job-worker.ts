@@ -129,12 +129,11 @@ export class JobWorker implements AsyncDisposable {
     const ended = this.#ended.splice(0, this.#singly ? 1 : Number.POSITIVE_INFINITY)
     if (ended.length === 0 && room <= 0) return false
     try {
-      const turn = await exchangeRuns(db, queue, { ended, room, worker: this.#name })
+      const turn = await exchangeRuns(db, queue, { ended, room, worker: this.#name, onChange })
       for (const run of turn.written) this.#count(run)
       for (const held of turn.started) this.#start(held)
       this.#counts.failed += turn.givenUp
       if (room > 0) this.#backlog.saw(turn.started.length === room)
-      if (turn.written.length + turn.started.length + turn.givenUp > 0) onChange()
       const wasSingly = this.#singly
       this.#singly &&= this.#ended.length > 0
       return turn.more || wasSingly

@@ -42,9 +42,9 @@ beforeEach(() => {
 afterEach(() => database.rows('DELETE FROM tasks'))
 
 const create = async (city: string | null, title = 'x') =>
-  (await createTaskService(database.db).create(operator, { title, city })).id
+  (await createTaskService(database.db).create({ actor: operator }, { title, city })).id
 const change = (id: number, input: object, db: Database | Transaction = database.db) =>
-  createTaskService(db).patch(operator, id, input)
+  createTaskService(db).patch({ actor: operator }, id, input)
 interface Row {
   id: number
   title: string

@@ -64,8 +64,8 @@ export async function openWeatherFill(deps: {
     if (found === null) await forgetWeather(db, due)
     else if (!('error' in found)) {
       const filled = await fillWeather(db, due, found)
-      if (filled > 0) onChange()
-      log.info({ tasks: filled }, 'weather filled in')
+      if (filled > 0) db.afterCommit(onChange)
+      db.afterCommit(() => log.info({ tasks: filled }, 'weather filled in'))
     } else if (found.error instanceof NotAsked) return false
     else {
       await postponeWeather(db, due)

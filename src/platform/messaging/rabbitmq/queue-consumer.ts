@@ -27,8 +27,6 @@ export interface ConsumerDependencies<Message> {
   read(message: { content: Buffer; messageId: unknown }): Message
   /** Stores all messages or none; returns the ids of the rows, one for each message that was new. */
   store(messages: readonly Message[]): Promise<number[]>
-  /** Called after each `store`. */
-  onStored: () => void
 }
 
 interface Valid<Message> {
@@ -126,7 +124,7 @@ export class QueueConsumer<Message> {
   }
 
   async #store(messages: Valid<Message>[]): Promise<void> {
-    const { counts, store, onStored, log } = this.#deps
+    const { counts, store, log } = this.#deps
     let wait = RETRY_MS.min
     while (messages.length > 0 && !this.#closed) {
       try {
@@ -134,7 +132,6 @@ export class QueueConsumer<Message> {
         const created = createdIds.length
         counts.created += created
         counts.duplicates += messages.length - created
-        onStored()
         for (const { delivery } of messages) this.#acknowledge(delivery)
         log.info({ queue: this.#queue, created, messages: messages.length, createdIds }, 'messages stored')
         return

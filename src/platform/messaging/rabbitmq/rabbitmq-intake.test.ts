@@ -48,8 +48,7 @@ describe.skipIf(!rabbitUrl)('the RabbitMQ intake', () => {
           (body) => ({ ...(body as CreateTask), job: { type: 'probe' } }),
           () => {},
         ),
-      store: (messages) => createTasksFromMessages(lab.database.db, lab.executables, messages),
-      onStored: () => {},
+      store: (messages) => createTasksFromMessages(lab.database.db, lab, messages),
       ...changes,
     })
     stack.push(intake)
@@ -130,7 +129,7 @@ describe.skipIf(!rabbitUrl)('the RabbitMQ intake', () => {
     let cuts = 0
     const intake = await start({
       async store(messages) {
-        const created = await createTasksFromMessages(lab.database.db, lab.executables, messages)
+        const created = await createTasksFromMessages(lab.database.db, lab, messages)
         if (cuts++ < 3) proxy.cut()
         return created
       },
@@ -175,7 +174,7 @@ describe.skipIf(!rabbitUrl)('the RabbitMQ intake', () => {
     await using databaseProxy = await startProxy(lab.database.url, 5432)
     await using db = openDatabase({ connectionString: databaseProxy.url }, () => {})
     const intake = await start({
-      store: (messages) => createTasksFromMessages(db, lab.executables, messages),
+      store: (messages) => createTasksFromMessages(db, lab, messages),
     })
     await isUp(intake)
     await databaseProxy.refuse()
@@ -197,7 +196,7 @@ describe.skipIf(!rabbitUrl)('the RabbitMQ intake', () => {
     const intake = await start({
       async store(messages: readonly TaskMessage[]) {
         if (messages.some(({ task }) => task.title === 'cursed')) throw new Error('no such thing')
-        return await createTasksFromMessages(lab.database.db, lab.executables, messages)
+        return await createTasksFromMessages(lab.database.db, lab, messages)
       },
     })
     await publish([...numbered(20), 'cursed', ...numbered(20, 20)])
@@ -267,7 +266,7 @@ describe.skipIf(!rabbitUrl)('the RabbitMQ intake', () => {
     const intake = await start({
       async store(messages) {
         await going.promise
-        return await createTasksFromMessages(lab.database.db, lab.executables, messages)
+        return await createTasksFromMessages(lab.database.db, lab, messages)
       },
     })
     await publish(numbered(1000))
