@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { errorText, StartupError } from '../core/errors.ts'
 import { type Config, localUrl } from '../platform/config/config.ts'
+import type { RegisteredRoutes } from '../platform/http/plugins/methods.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import type { Logger } from '../platform/logging/logger.ts'
 import { type Family, labelled } from '../platform/metrics/index.ts'
@@ -17,8 +18,8 @@ export interface App extends AsyncDisposable {
   url: string
   /** The single-use link to make the first admin with; undefined when none is needed, or not here. A secret. */
   setupLink: string | undefined
-  /** Every path that is served, with its methods. */
-  routes: ReadonlyMap<string, ReadonlySet<string>>
+  /** The routes that are served, by path and method. */
+  routes: RegisteredRoutes
   metrics(): Promise<Family[]>
 }
 
@@ -33,7 +34,7 @@ export async function startApp(config: Config, log: Logger, workers?: ProcessGro
   registerAppMetrics(parts)
   const ownMetrics = async () =>
     labelled(await metrics.collect(), workers ? { worker: String(workers.index) } : {})
-  const { app: http, methodsOf } = await createApi(parts, ownMetrics)
+  const { app: http, routes } = await createApi(parts, ownMetrics)
   stack.defer(() => drain(http))
   stack.defer(() => parts.jobWorker.close()) // First: while requests are answered, jobs come to their end.
   await http.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
@@ -52,7 +53,7 @@ export async function startApp(config: Config, log: Logger, workers?: ProcessGro
   return {
     url,
     setupLink: setupPath && url + setupPath,
-    routes: methodsOf,
+    routes,
     metrics: ownMetrics,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }

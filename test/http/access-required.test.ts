@@ -65,6 +65,16 @@ test('the documents and the root are public', async () => {
   }
 })
 
+test('an unknown path of the docs and another method of a public path do not ask for a token', async () => {
+  for (const path of ['/docs/nothing', '/swagger/nothing', '/redoc/nothing', '/docs/static/nothing'])
+    expect([path, (await required.fetch(path)).status]).toEqual([path, 404])
+  expect((await required.fetch('/docs/nothing', { method: 'POST' })).status).toBe(404)
+  for (const path of ['/health', '/docs/static/swagger-ui.css', '/auth/login', '/'])
+    expect([path, (await required.fetch(path, { method: 'PATCH' })).status]).toEqual([path, 405])
+  for (const path of ['/health', '/tasks', '/tasks/1/'])
+    expect([path, (await required.fetch(path, { method: 'OPTIONS' })).status]).toEqual([path, 204])
+})
+
 test.each([
   '/docs/../tasks',
   '/docs/..%2ftasks',

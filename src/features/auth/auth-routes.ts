@@ -43,9 +43,9 @@ export function authRoutes(deps: {
     app.post(
       '/auth/register',
       {
+        config: { access: 'public' },
         schema: {
           summary: 'Register',
-          security: [],
           body: RegisterSchema,
           response: { 201: GrantSchema, ...problems(409, ...bodyProblems) },
         },
@@ -61,9 +61,9 @@ export function authRoutes(deps: {
       ;(forms as typeof app).post(
         '/auth/login',
         {
+          config: { access: 'public' },
           schema: {
             summary: 'Log in',
-            security: [],
             consumes: ['application/json', 'application/x-www-form-urlencoded'],
             body: LoginSchema,
             response: { 200: GrantSchema, ...problems(...bodyProblems) },
@@ -77,11 +77,11 @@ export function authRoutes(deps: {
     app.post(
       '/auth/refresh',
       {
+        config: { access: 'public' },
         schema: {
           summary: 'Exchange a refresh token for a new pair',
           description:
             'The old one is spent. Used again it ends the session, except within 10 s, when two tabs race.',
-          security: [],
           body: RefreshSchema,
           response: { 200: GrantSchema, ...problems(...bodyProblems) },
         },

@@ -38,19 +38,24 @@ export function setupRoutes(deps: {
       next()
     })
 
-    app.get('/auth/setup', { schema: { hide: true } }, async (request, reply) => {
-      const { token } = request.query as { token?: unknown }
-      const open = typeof token === 'string' && (await isOpen(token))
-      return reply
-        .code(open ? 200 : 401)
-        .header('content-security-policy', PAGE_POLICY)
-        .type(HTML)
-        .send(open ? setupPage(token) : setupClosedPage())
-    })
+    app.get(
+      '/auth/setup',
+      { config: { access: 'public' }, schema: { hide: true } },
+      async (request, reply) => {
+        const { token } = request.query as { token?: unknown }
+        const open = typeof token === 'string' && (await isOpen(token))
+        return reply
+          .code(open ? 200 : 401)
+          .header('content-security-policy', PAGE_POLICY)
+          .type(HTML)
+          .send(open ? setupPage(token) : setupClosedPage())
+      },
+    )
 
     app.post(
       '/auth/setup',
       {
+        config: { access: 'public' },
         bodyLimit: AUTH_BODY_LIMIT,
         // A browser that posts the form is answered with a page, mistakes included.
         errorHandler: (error, request, reply) => {
@@ -67,7 +72,6 @@ export function setupRoutes(deps: {
           tags: ['auth'],
           summary: 'Make the first admin',
           description: 'With the token of the link that start prints while there is no admin.',
-          security: [],
           consumes: ['application/json', 'application/x-www-form-urlencoded'],
           body: SetupSchema,
           response: { 201: UserSchema, ...problems(400, 409, 413, 415, 422) },

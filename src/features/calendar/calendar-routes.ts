@@ -39,6 +39,7 @@ export function calendarRoutes(deps: {
     app.get(
       '/tasks.ics',
       {
+        config: { access: 'feed' },
         // It would write the whole calendar, only to count it.
         exposeHeadRoute: false,
         schema: {
@@ -63,10 +64,14 @@ export function calendarRoutes(deps: {
         return reply.headers(HEADERS).send(Readable.from(content) as never)
       },
     )
-    app.head('/tasks.ics', { schema: { hide: true, querystring: CalendarQuery } }, async (request, reply) => {
-      await feeds.ownerFor(request.actor, request.query.token)
-      return reply.headers(HEADERS).send()
-    })
+    app.head(
+      '/tasks.ics',
+      { config: { access: 'feed' }, schema: { hide: true, querystring: CalendarQuery } },
+      async (request, reply) => {
+        await feeds.ownerFor(request.actor, request.query.token)
+        return reply.headers(HEADERS).send()
+      },
+    )
     done()
   }
 }

@@ -5,6 +5,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { version } from '../../core/version.ts'
 import { tidyDocument } from './openapi-document.ts'
+import type { UnmatchedHandler } from './plugins/methods.ts'
 import { servePages } from './plugins/security-headers.ts'
 
 /** What is sent to the webhooks of others, by its name: path items of OpenAPI. */
@@ -45,17 +46,21 @@ export async function registerOpenApi(app: FastifyInstance, webhooks: SentWebhoo
       webhooks,
     },
     transformObject: (given) => tidyDocument('openapiObject' in given ? { ...given.openapiObject } : {}),
-    transform: ({ schema, url }) => ({ schema, url: url === '/' ? url : url.replace(/\/$/, '') }),
+    transform: ({ schema, url, route }) => ({
+      // A webhook that the server sends is no route.
+      schema: route?.config?.access === 'public' ? { ...schema, security: [] } : schema,
+      url: url === '/' ? url : url.replace(/\/$/, ''),
+    }),
   })
 }
 
 /** `/openapi.json`, Swagger UI at `/docs` and `/swagger`, Redoc at `/redoc`; no asset from another host. */
-export async function registerDocs(app: FastifyInstance): Promise<void> {
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+export async function registerDocs(app: FastifyInstance, answerUnmatched: UnmatchedHandler): Promise<void> {
+  app.get('/openapi.json', { config: DOCS_ROUTE, schema: { hide: true } }, async () => app.swagger())
   for (const routePrefix of ['/docs', '/swagger']) {
     // In a scope of its own: the plugin decorates the instance, which can be done only once.
     await app.register(async (scope) => {
-      servePages(scope, DOCS_POLICY)
+      serveDocs(scope)
       await scope.register(swaggerUi, {
         routePrefix,
         logo: { type: 'image/svg+xml', content: LOGO, href: '/' },
@@ -64,8 +69,9 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
       })
     })
   }
+  for (const prefix of ['/docs', '/swagger', '/redoc']) servePublic404(app, prefix, answerUnmatched)
   await app.register(async (scope) => {
-    servePages(scope, DOCS_POLICY)
+    serveDocs(scope)
     scope.get('/redoc', { schema: { hide: true } }, async (_request, reply) =>
       reply.type('text/html; charset=utf-8').send(REDOC_PAGE),
     )
@@ -76,6 +82,29 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
         .send(await redocScript()),
     )
   })
+}
+
+/** The documentation is public, and a page loads many files. */
+const DOCS_ROUTE = { access: 'public', isRateLimited: false } as const
+
+/** Makes all routes of the scope public pages, those of a plugin too. */
+function serveDocs(scope: FastifyInstance): void {
+  scope.addHook('onRoute', (route) => {
+    route.config = { ...route.config, ...DOCS_ROUTE }
+  })
+  servePages(scope, DOCS_POLICY)
+}
+
+/** Unknown paths below `prefix` are as public as the pages. Fastify gives such requests this `config`. */
+function servePublic404(app: FastifyInstance, prefix: string, answerUnmatched: UnmatchedHandler): void {
+  app.register(
+    (scope, _options, done) => {
+      const options = { config: DOCS_ROUTE, preHandler: [] }
+      scope.setNotFoundHandler(options, answerUnmatched)
+      done()
+    },
+    { prefix },
+  )
 }
 
 /** Redoc shows a logo from its maker's host, unless it cannot be loaded; the empty address cannot. */

@@ -24,7 +24,6 @@ const MAX_INBOUND_MESSAGE = 64 * 1024
 const REQUEST_TIMEOUT_MS = 300_000
 /** For so long a connection may neither take nor send a byte: an answer nobody reads would keep its memory. */
 const STALL_MS = 120_000
-const SOCKET_ROUTE = /^\/ws(\/|$)/
 const CORS_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const CORS_REQUEST_HEADERS = [
   'authorization',
@@ -119,20 +118,22 @@ export async function createHttpServer(options: {
     const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1'
     done(lacksHost ? new DomainError('bad-request', 'The Host header is missing.') : undefined)
   })
-  const methodsOf = registerMethods(app)
-  registerAccess(app, config, authenticator)
-  registerRateLimit(app, { limiter })
+  const { routes, configOf, answerUnmatched } = registerMethods(app)
+  registerAccess(app, config, authenticator, configOf)
+  registerRateLimit(app, { limiter, configOf })
   registerRefusals(app)
-  // The plugin would open them, and close them at once.
-  app.addHook('onRequest', ({ ws, is404, routeOptions }, _reply, done) => {
-    const isLost = ws && !is404 && !SOCKET_ROUTE.test(routeOptions.url ?? '')
-    done(isLost ? new DomainError('bad-request', 'There is no WebSocket here.') : undefined)
+  // @fastify/websocket would accept the handshake on any route and close the socket at once.
+  app.addHook('onRequest', (request, _reply, done) => {
+    const isLost = request.ws && !request.is404 && configOf(request).access !== 'ticket'
+    done(isLost ? new DomainError('bad-request', 'This URL does not accept WebSockets.') : undefined)
   })
   await registerOpenApi(app, options.sentWebhooks)
   registerRoutes(app)
-  await registerDocs(app)
-  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
-  return { app, methodsOf }
+  await registerDocs(app, answerUnmatched)
+  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
+    reply.redirect('/docs'),
+  )
+  return { app, routes }
 }
 
 /** Without hooks, parsers and routes; of `trustedProxies`, addresses or networks, X-Forwarded-* is believed. */

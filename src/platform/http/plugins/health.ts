@@ -6,6 +6,8 @@ import { PROBLEM_JSON, toProblem } from '../error-handler.ts'
 /** Resolves while what it looks at can be used, else rejects with the reason. */
 export type Check = () => Promise<unknown>
 
+const PROBE_ROUTE = { access: 'public', isRateLimited: false } as const
+
 const HealthySchema: JSONSchema = {
   type: 'object',
   required: ['status'],
@@ -65,10 +67,10 @@ export function healthRoutes({
     app.get(
       '/health',
       {
+        config: PROBE_ROUTE,
         schema: {
           tags: ['health'],
           summary: 'Whether the process lives',
-          security: [],
           response: { 200: HealthySchema },
         },
       },
@@ -77,12 +79,12 @@ export function healthRoutes({
     app.get(
       '/health/ready',
       {
+        config: PROBE_ROUTE,
         schema: {
           tags: ['health'],
           summary: 'Whether requests can be served',
           description:
             'While not, the answer is 503 with problem details that have the same `checks`. What the server can do without may be down.',
-          security: [],
           response: { 200: ReadySchema },
         },
       },
