@@ -134,5 +134,5 @@ function registerFeatures(app: Routes, parts: Services): void {
   const events = asyncApiDocument(version, eventSchemas)
   app.get('/asyncapi.json', { schema: { hide: true } }, async () => events)
   app.register(sseRoutes({ stream, sources, gate: auth.gate }))
-  registerWebSocketRoutes(app as never, { stream, sockets, gate: auth.gate, log })
+  registerWebSocketRoutes(app, { stream, sockets, gate: auth.gate, log })
 }

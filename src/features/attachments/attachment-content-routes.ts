@@ -76,10 +76,10 @@ export function contentRoutes(deps: {
           },
         },
       },
-      (request, reply) => send(request as never, reply as never) as never,
+      (request, reply) => send(request, reply as never) as never,
     )
     app.head('/tasks/:id/attachments/:aid', { schema: { hide: true, params } }, (request, reply) =>
-      send(request as never, reply),
+      send(request, reply),
     )
     done()
   }

@@ -88,7 +88,14 @@ export async function createAuth(deps: {
   return {
     keys,
     service: createAuthService({
-      ...{ db, log, passwords, accessTokens, refreshTokens, sessions, revocations, guesses },
+      db,
+      log,
+      passwords,
+      accessTokens,
+      refreshTokens,
+      sessions,
+      revocations,
+      guesses,
       refreshLifetimeSeconds,
     }),
     apiTokens: createApiTokenService(db, revocations),

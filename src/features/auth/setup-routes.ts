@@ -93,7 +93,7 @@ export function setupRoutes(deps: {
         return reply
           .header('content-security-policy', PAGE_POLICY)
           .type(HTML)
-          .send(setupDonePage(user.username) as never)
+          .send(setupDonePage(user.username))
       },
     )
     done()

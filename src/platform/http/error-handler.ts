@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { DomainError, type FieldError } from '../../core/errors.ts'
+import { DomainError, type FieldError, statusTitle } from '../../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
 
 export interface Problem {
@@ -46,7 +46,8 @@ export function toProblem(error: FastifyError | DomainError | Error, url: string
     status === 500
       ? 'Something went wrong here; the log has the details.'
       : (frameworkDetails[(error as FastifyError).code] ?? error.message)
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, instance }
+  const title = statusTitle(status) ?? STATUS_CODES[status] ?? 'Error'
+  return { type: 'about:blank', title, status, detail, instance }
 }
 
 function pathOf(url: string): string {

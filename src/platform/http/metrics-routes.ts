@@ -32,7 +32,7 @@ export function metricsRoutes(collect: () => Promise<Family[]>): FastifyPluginCa
       },
       async ({ actor }, reply) => {
         authorize(actor, 'metrics.read')
-        return reply.type(TEXT_FORMAT).send(exposition(await collect()) as never)
+        return reply.type(TEXT_FORMAT).send(exposition(await collect()))
       },
     )
     done()

@@ -1,4 +1,5 @@
 import type { JSONSchema } from 'json-schema-to-ts'
+import { statusTitle } from '../../core/errors.ts'
 
 /** Problem details (RFC 9457), the body of every answer that is not a success. */
 const ProblemSchema: JSONSchema = {
@@ -42,25 +43,6 @@ const descriptions: Record<number, string> = {
   507: 'There is no room on the server',
 }
 
-const titles: Record<number, string> = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  409: 'Conflict',
-  410: 'Gone',
-  412: 'Precondition Failed',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  416: 'Range Not Satisfiable',
-  422: 'Unprocessable Content',
-  426: 'Upgrade Required',
-  429: 'Too Many Requests',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  507: 'Insufficient Storage',
-}
-
 /** The documentation of problem responses, for a route's `response`; 401, 403, 429 and 503 are always among them. */
 export function problems(...statuses: number[]): Record<number, object> {
   const all = [...new Set([401, 403, ...statuses, 429, 503])].sort()
@@ -70,7 +52,7 @@ export function problems(...statuses: number[]): Record<number, object> {
 function problem(status: number): object {
   const example = {
     type: 'about:blank',
-    title: titles[status],
+    title: statusTitle(status),
     status,
     detail: `${descriptions[status]}.`,
     instance: '/tasks/1',

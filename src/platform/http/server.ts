@@ -79,7 +79,7 @@ export async function createHttpServer(options: {
   // rows JSON.stringify is also the faster of the two.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.setErrorHandler(errorHandler(log))
-  registerHttpMetrics(app as never, metrics)
+  registerHttpMetrics(app, metrics)
   parseJsonBodies(app)
   registerSecurityHeaders(app)
 
@@ -157,8 +157,8 @@ export function bareServer(log: Logger, trustedProxies: string[], stallMs = STAL
     genReqId: requestIds(),
     requestIdHeader: false,
     frameworkErrors: (error, request, reply) => {
-      setSecurityHeaders(request, reply as never)
-      errorHandler(log)(error, request, reply as never)
+      setSecurityHeaders(request, reply)
+      errorHandler(log)(error, request, reply)
     },
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || socket.destroyed) return

@@ -63,7 +63,7 @@ export function registerAccess(
   const hosts = new Set(config.ALLOWED_HOSTS.map((host) => host.toLowerCase()))
   const origins = new Set(config.CORS_ORIGINS)
   const withoutToken = config.access === 'open' ? operator : anonymous
-  app.decorateRequest('actor', undefined as never)
+  app.decorateRequest('actor')
   app.decorateRequest('refusal', undefined)
   app.addHook('onRequest', (request, _reply, done) => {
     if (config.access === 'open') {
