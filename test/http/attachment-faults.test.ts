@@ -71,7 +71,7 @@ describe('on disk', () => {
       if (goes === 'for good') await app.database.rows('DELETE FROM tasks WHERE id = $1', [task])
       else await app.fetch(`/tasks/${task}`, { method: 'DELETE' })
       const { status, body } = await one.finish()
-      expect([goes, status, JSON.parse(body).detail]).toEqual([goes, 404, `There is no task ${task} here.`])
+      expect([goes, status, JSON.parse(body).detail]).toEqual([goes, 404, `Task ${task} does not exist.`])
       await eventually(async () => (await rows(app)).length === before.length, 'nothing is left')
     }
   })

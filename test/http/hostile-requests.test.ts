@@ -93,7 +93,7 @@ test.each(['/tasks?limit=1&page=2', '/tasks?Limit=1', '/importers/todos/runs?off
   async (path) => {
     const answer = await app.fetch(path)
     expectProblem(answer, 422)
-    expect(answer.body.errors[0].message).toBe('is not known here')
+    expect(answer.body.errors[0].message).toBe('is not a known field')
   },
 )
 

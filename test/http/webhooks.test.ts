@@ -118,10 +118,10 @@ test.each([
   [{ ...example, types: [] }, 'body.types', /at least|fewer than/],
   [{ ...example, types: ['task_created', 'task_created'] }, 'body.types', /duplicate/],
   [{ ...example, types: ['webhook_test'] }, 'body.types.0', /must be one of task_created/],
-  [{ ...example, types: 'task_created' }, 'body.types', 'must be array or null'],
+  [{ ...example, types: 'task_created' }, 'body.types', 'must be an array or null'],
   [{ ...example, description: 'x'.repeat(501) }, 'body.description', 'must have at most 500 characters'],
-  [{ ...example, secret: 'whsec_mine' }, 'body.secret', 'is not known here'],
-  [{ ...example, user_id: 1 }, 'body.user_id', 'is not known here'],
+  [{ ...example, secret: 'whsec_mine' }, 'body.secret', 'is not a known field'],
+  [{ ...example, user_id: 1 }, 'body.user_id', 'is not a known field'],
 ] as [object, string, string | RegExp][])('%j is refused', async (body, path, message) => {
   const { call } = await caller()
   const answer = await call('POST', '/webhooks', body)

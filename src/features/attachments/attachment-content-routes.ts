@@ -48,7 +48,7 @@ export function contentRoutes(deps: {
       return reply.code(304).headers(validators(tag)).send()
     }
     const range = method === 'GET' ? rangeOf(request, tag, size) : undefined
-    // Before the headers, which an error must not have.
+    // Opened before the headers are set, so that an error has none of them.
     const content = method === 'GET' ? await files.open(attachment, range) : undefined
     reply.headers({ ...validators(tag), ...describe(attachment) })
     reply.header('content-length', range ? range.end - range.start + 1 : size)
@@ -61,7 +61,7 @@ export function contentRoutes(deps: {
     app.get(
       '/tasks/:id/attachments/:aid',
       {
-        // It would read the whole file, only to count it.
+        // Fastify's HEAD would read the whole file, only to count its bytes.
         exposeHeadRoute: false,
         schema: {
           summary: 'Download an attachment',
@@ -69,8 +69,8 @@ export function contentRoutes(deps: {
           headers,
           produces: ['application/octet-stream'],
           response: {
-            200: binary('The content', 'All of the file'),
-            206: binary('The range of it', 'All'),
+            200: binary('The content of the file', 'All of the file'),
+            206: binary('The requested range of the content', 'All'),
             304: { type: 'null', description: 'Not modified' },
             ...problems(404, 416, 422),
           },
@@ -90,7 +90,7 @@ function rangeOf({ headers }: ContentRequest, tag: string, size: number) {
   if (condition !== undefined && condition !== tag) return undefined
   const range = parseRange(headers.range, size)
   if (range !== 'unsatisfiable') return range
-  throw new DomainError('range-not-satisfiable', `It has ${size} bytes, and none of them is in that range.`, {
+  throw new DomainError('range-not-satisfiable', `The range is outside the file, which has ${size} bytes.`, {
     headers: { 'content-range': `bytes */${size}`, 'accept-ranges': 'bytes' },
   })
 }

@@ -86,7 +86,7 @@ export function createAttachmentFiles(deps: {
       const { size, sha256 } = file
       const contentType = contentTypeOf(file.head)
       const pending = await insertPending(db, { taskId, name, contentType, size, sha256 })
-      if (!pending) throw new DomainError('not-found', `There is no task ${taskId} here.`)
+      if (!pending) throw new DomainError('not-found', `Task ${taskId} does not exist.`)
       const { id } = pending
       try {
         await storage.keep(pending.storage_key, file)

@@ -40,7 +40,7 @@ export function createAttachmentService(
 ): AttachmentService {
   async function allow(actor: Actor, action: Action, taskId: number): Promise<void> {
     authorize(actor, action)
-    authorize(actor, action, found(await findTask(db, taskId), `There is no task ${taskId} here.`))
+    authorize(actor, action, found(await findTask(db, taskId), `Task ${taskId} does not exist.`))
   }
 
   return {
@@ -56,7 +56,7 @@ export function createAttachmentService(
     add(actor, taskId, { id, size }) {
       authorize(actor, 'task.change')
       return inTransaction(async (transaction) => {
-        const task = found(await lockTask(transaction, taskId), `There is no task ${taskId} here.`)
+        const task = found(await lockTask(transaction, taskId), `Task ${taskId} does not exist.`)
         authorize(actor, 'task.change', task)
         if ((await countAttachments(transaction, taskId)) >= MAX_PER_TASK) {
           throw new DomainError('conflict', `A task has at most ${MAX_PER_TASK} attachments.`)

@@ -85,7 +85,7 @@ function brokenForm(cause: unknown): DomainError {
 }
 
 function unknownField(field: string): DomainError {
-  return validationError([{ path: `body.${field}`.slice(0, 200), message: 'is not known here' }])
+  return validationError([{ path: `body.${field}`.slice(0, 200), message: 'is not a known field' }])
 }
 
 function wrongFile(message: string): DomainError {

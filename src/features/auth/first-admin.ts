@@ -43,7 +43,7 @@ export async function ensureConfiguredAdmin(
   if (mistake) throw new StartupError(`ADMIN_PASSWORD ${mistake}`)
   try {
     const user = await createFirstAdmin(db, passwords, { username, password })
-    if (user) log.info({ user: user.username }, 'first admin made, from ADMIN_USERNAME')
+    if (user) log.info({ user: user.username }, 'first admin created, from ADMIN_USERNAME')
   } catch (error) {
     if (!(error instanceof DomainError)) throw error
     throw new StartupError(

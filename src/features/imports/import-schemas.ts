@@ -83,6 +83,7 @@ export const ImporterListSchema: JSONSchema = { type: 'array', items: ImporterSc
 /** The answer of POST /task-generator/run. */
 export const GeneratedSchema: JSONSchema = {
   type: 'object',
+  description: 'The result of the run',
   required: ['message', 'tasks_created', 'tasks_updated', 'tasks_skipped', 'run_id'],
   properties: {
     message: text,
@@ -97,6 +98,7 @@ export const GeneratedSchema: JSONSchema = {
 /** The answer of POST /tasks/run. */
 export const StartedSchema: JSONSchema = {
   type: 'object',
+  description: 'The run has started',
   required: ['status', 'run_id'],
   properties: { status: { type: 'string', const: 'started' }, run_id: integer },
   examples: [{ status: 'started', run_id: 1 }],
