@@ -61,7 +61,7 @@ test('set-role voids access tokens of the role before, and spares the last admin
     ['disable', 'anna'],
   ]) {
     expect(await finished(['user', ...args], values)).toMatchObject({
-      error: 'This is the last admin; make another one first.',
+      error: 'This is the last admin. Make another user an admin first.',
       out: [],
     })
   }

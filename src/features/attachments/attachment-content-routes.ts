@@ -13,8 +13,8 @@ import { parseRange } from './byte-range.ts'
 import { reprDigest } from './digest.ts'
 
 /**
- * What somebody uploads must not act in the name of this site: it is to be saved and not shown, is of the type
- * it is sent with, and where a browser shows it all the same it may run nothing.
+ * Headers that keep an uploaded file from acting as a page of this site: browsers save it instead of showing it, do
+ * not guess its type, and run nothing if they show it nevertheless.
  */
 const CONTENT_POLICY = "default-src 'none';frame-ancestors 'none';sandbox"
 
@@ -95,7 +95,7 @@ function rangeOf({ headers }: ContentRequest, tag: string, size: number) {
   })
 }
 
-/** Whoever has it may use it again, after asking whether they still may. */
+/** Caches may reuse the content after revalidating it, which checks access again. */
 function validators(tag: string): Record<string, string> {
   return { etag: tag, 'cache-control': 'private, no-cache' }
 }

@@ -54,7 +54,7 @@ export const AttachmentParams = {
 export const UploadSchema = {
   type: 'object',
   required: ['file'],
-  // What OpenAPI 3.1 calls a file, and what pages that show forms go by.
+  // OpenAPI 3.1 describes a file this way, and API pages show a file input for it.
   properties: { file: { type: 'string', contentMediaType: 'application/octet-stream', format: 'binary' } },
   additionalProperties: false,
   examples: [{ file: 'the content of the file' }],

@@ -14,24 +14,24 @@ import {
   type StoredBytes,
 } from './attachment-store.ts'
 
-/** So many attachments a task has at most, so that a list of them is never long. */
+/** Maximum number of attachments of a task, so that their list needs no pages. */
 export const MAX_PER_TASK = 100
 
-/** Who may read or change a task may do the same with its attachments. */
+/** The rules of attachments. Whoever may read or change a task may do the same with its attachments. */
 export interface AttachmentService {
   /** Throws unless the actor may attach something to the task. */
   mayAdd(actor: Actor, taskId: number): Promise<void>
   list(actor: Actor, taskId: number): Promise<AttachmentRow[]>
   get(actor: Actor, taskId: number, id: number): Promise<AttachmentRow>
-  /** Attaches what is stored, if there is still room and the task is still there. */
+  /** Attaches a stored file, if the quota allows it and the task still exists. */
   add(actor: Actor, taskId: number, stored: { id: number; size: number }): Promise<AttachmentRow>
-  /** Takes it from the task; its bytes are to be removed once that is committed. */
+  /** Removes an attachment from its task. Its bytes must be removed after the commit. */
   remove(actor: Actor, taskId: number, id: number): Promise<StoredBytes>
 }
 
 /**
- * The rules of attachments, on a database or on a transaction of it: `inTransaction` runs its work in one, or in
- * that one. `quotaBytes`: what the attachments of one user's tasks may have together; 0: no limit.
+ * Creates the service on a database or on a transaction. `inTransaction` runs its work in a new transaction, or in
+ * the given one. `quotaBytes`: maximum total size of the attachments of one user's tasks; 0: no limit.
  */
 export function createAttachmentService(
   db: Queryable,

@@ -20,7 +20,7 @@ const headers = {
   },
 } as const
 
-/** In a scope of its own, where bodies are forms and nothing else. */
+/** Upload route, in its own scope because it accepts forms only. */
 export function uploadRoutes(deps: {
   attachments: Attachments
   log: Logger

@@ -6,8 +6,7 @@ import type { Credentials } from './auth-service.ts'
 import { type Passwords, passwordMistake } from './password.ts'
 
 /**
- * Makes an admin if there is none; undefined when there is one. Of several that try at once one
- * succeeds.
+ * Creates an admin if none exists; otherwise returns undefined. Of several concurrent calls one succeeds.
  */
 export async function createFirstAdmin(
   db: Database,
@@ -24,7 +23,7 @@ export async function createFirstAdmin(
   })
 }
 
-/** Makes the admin of ADMIN_USERNAME and ADMIN_PASSWORD, unless there is an admin already. */
+/** Creates the admin of ADMIN_USERNAME and ADMIN_PASSWORD, unless an admin exists. */
 export async function ensureConfiguredAdmin(
   db: Database,
   passwords: Passwords,

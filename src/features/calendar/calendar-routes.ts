@@ -12,11 +12,11 @@ import { CALENDAR_BEGIN, CALENDAR_END, calendarTask, EXAMPLE } from './task-cale
 const HEADERS = {
   'content-type': 'text/calendar; charset=utf-8',
   'content-disposition': 'inline; filename="tasks.ics"',
-  // Of calendars that ask often; what is shared must not keep it, since its address is a secret.
+  // Calendars poll often, so they may cache. Shared caches must not, because the URL is a secret.
   'cache-control': 'private, max-age=60',
 }
 
-/** `site` is the name by which the tasks of this installation are told from those of others. */
+/** Routes of the calendar. `site` identifies the tasks of this installation. */
 export function calendarRoutes(deps: {
   db: Queryable
   feeds: CalendarFeedService
