@@ -36,7 +36,7 @@ test.each([
   const body = Buffer.concat([...parts, Buffer.from('"}')])
   const answer = await post('/tasks', body)
   expectProblem(answer, 400)
-  expect(answer.body.detail).toBe('The body is not UTF-8.')
+  expect(answer.body.detail).toBe('The body is not valid UTF-8.')
   expectProblem(await post('/tasks', body, { 'content-type': 'application/json; charset=windows-1251' }), 400)
   expect(await count()).toBe(before)
 })

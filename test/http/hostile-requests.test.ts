@@ -89,11 +89,11 @@ test('very long paths, ids and queries are refused', async () => {
 })
 
 test.each(['/tasks?limit=1&page=2', '/tasks?Limit=1', '/importers/todos/runs?offset=1'])(
-  '%s has an unknown query parameter: 422',
+  'the unknown query parameter of %s answers 422',
   async (path) => {
     const answer = await app.fetch(path)
     expectProblem(answer, 422)
-    expect(answer.body.errors[0].message).toBe('is not a known field')
+    expect(answer.body.errors[0].message).toMatch(/^is not a known field(; did you mean limit\?)?$/)
   },
 )
 

@@ -5,7 +5,7 @@ import type { Metrics } from './metrics.ts'
 
 const PERCENTILES = [50, 90, 99]
 
-/** What Prometheus' own client libraries say of a process, by the same names, and the delay of the event loop. */
+/** Registers the process metrics of Prometheus client libraries, under the same names, and the event loop delay. */
 export function registerProcessMetrics(metrics: Metrics): Disposable {
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
@@ -34,7 +34,7 @@ export function registerProcessMetrics(metrics: Metrics): Disposable {
     () => {
       const values = PERCENTILES.map((percentile) => ({
         labels: { percentile: String(percentile) },
-        // The resolution is part of what is measured.
+        // The measured delay includes the resolution.
         value: Math.max(0, delay.percentile(percentile) - 20e6) / 1e9,
       }))
       delay.reset()
