@@ -17,7 +17,7 @@ import {
 /** Maximum number of attachments of a task, so that their list needs no pages. */
 export const MAX_PER_TASK = 100
 
-/** The rules of attachments. Whoever may read or change a task may do the same with its attachments. */
+/** The rules of attachments. Callers who may read or change a task may do the same with its attachments. */
 export interface AttachmentService {
   /** Throws unless the actor may attach something to the task. */
   mayAdd(actor: Actor, taskId: number): Promise<void>

@@ -83,7 +83,7 @@ export function createAuthService(deps: {
     const id = randomUUID()
     const { address, userAgent } = client
     await sessions.create({ id, userId, address, userAgent, lifetimeSeconds })
-    // Whoever ends all sessions updates the user first: either this session was ended too, or the update is seen here.
+    // A call that ends all sessions updates the user first: either this session was ended too, or the update is seen here.
     const found = await findUser(db, userId)
     if (!found || found.disabled || found.password_hash !== passwordHash) {
       await sessions.end(userId, id)

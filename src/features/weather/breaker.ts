@@ -29,7 +29,8 @@ export class Breaker {
   async run<T>(work: () => Promise<T>): Promise<T> {
     const { failures, now = Date.now } = this.#options
     const isTrial = this.#failed >= failures
-    if (isTrial && (this.#trying || now() < this.#restsUntil)) throw new NotAsked('it is away')
+    if (isTrial && (this.#trying || now() < this.#restsUntil))
+      throw new NotAsked('the circuit breaker is open')
     this.#trying = isTrial
     try {
       const result = await work()

@@ -24,7 +24,7 @@ declare module 'fastify' {
     isRateLimited?: boolean
   }
   interface FastifyRequest {
-    /** Who calls. Set before all other hooks and handlers, except those of the server itself. */
+    /** The caller. Set before all other hooks and handlers, except those of the server itself. */
     actor: Actor
     /** Why the request is rejected. Thrown after the request was counted, so that guesses are rate-limited too. */
     refusal: Error | undefined
