@@ -88,12 +88,12 @@ export function createWeatherSource(deps: {
 
 function counters(metrics: Metrics, provider: string) {
   const asked = (outcome: string) =>
-    metrics.counter('taskwire_weather_requests_total', 'Questions to the weather provider.', {
+    metrics.counter('taskwire_weather_requests_total', 'Requests to the weather provider, by outcome.', {
       provider,
       outcome,
     })
   const looked = (result: string) =>
-    metrics.counter('taskwire_weather_cache_total', 'Cities looked for in the cache of weather.', { result })
+    metrics.counter('taskwire_weather_cache_total', 'Lookups in the weather cache, by result.', { result })
   return {
     found: asked('found'),
     unknown: asked('unknown'),
