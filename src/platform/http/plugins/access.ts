@@ -14,7 +14,7 @@ import type { RouteConfigOf } from './methods.ts'
  *   its first message. A request that is no handshake needs a token.
  * - `feed`: a request with a bearer token or with a feed's secret in the URL, which the route checks.
  */
-export type RouteAccess = 'token' | 'public' | 'ticket' | 'feed'
+type RouteAccess = 'token' | 'public' | 'ticket' | 'feed'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
