@@ -173,6 +173,16 @@ test('drivers and frameworks stay in their rooms', () => {
   expect(wrong).toEqual([])
 })
 
+test('no URL pattern decides who may call a route', () => {
+  const deciders = ['access', 'rate-limit'].map((name) => `platform/http/plugins/${name}.ts`)
+  for (const path of [...deciders, 'platform/http/server.ts']) {
+    const { text } = byPath.get(path)!
+    const lines = text.split('\n').filter((line) => /\burl\b|\/\^\\\/|routeOptions/.test(line))
+    expect([path, lines]).toEqual([path, []])
+    expect(text).toContain('configOf')
+  }
+})
+
 test('the environment is read in one place', () => {
   const readers = modules.filter(({ text }) => text.includes('process.env')).map(({ path }) => path)
   expect(readers).toEqual(['platform/config/env.ts'])

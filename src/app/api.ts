@@ -38,7 +38,7 @@ type Routes = Parameters<Parameters<typeof createHttpServer>[0]['registerRoutes'
 
 const eventSchemas = { ...taskEventSchemas, ...importEventSchemas, ...currencyEventSchemas }
 
-/** The HTTP server of a process: with the role `api` everything, without it health and metrics. */
+/** Creates the HTTP server of a process: all routes with the role `api`, else health and metrics only. */
 export function createApi(parts: Services, ownMetrics: () => Promise<Family[]>) {
   const { config, log, metrics, auth, sockets, sources, redis, counters, processGroup: workers } = parts
   const points = config.RATE_LIMIT_PER_MINUTE
@@ -130,5 +130,5 @@ function registerFeatures(app: Routes, parts: Services): void {
   const events = asyncApiDocument(version, eventSchemas)
   app.get('/asyncapi.json', { schema: { hide: true } }, async () => events)
   app.register(sseRoutes({ stream, sources, gate: auth.gate }))
-  registerWebSocketRoutes(app as never, { stream, sockets, gate: auth.gate, log })
+  registerWebSocketRoutes(app, { stream, sockets, gate: auth.gate, log })
 }

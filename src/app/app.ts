@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { errorText, StartupError } from '../core/errors.ts'
 import { type Config, localUrl } from '../platform/config/config.ts'
+import type { RegisteredRoutes } from '../platform/http/plugins/methods.ts'
 import type { HttpServer } from '../platform/http/server.ts'
 import type { Logger } from '../platform/logging/logger.ts'
 import { type Family, labelled } from '../platform/metrics/index.ts'
@@ -9,22 +10,22 @@ import { registerAppMetrics } from './app-metrics.ts'
 import { startRelayRole, startSchedulerRole, startWorkerRole } from './roles.ts'
 import { type ProcessGroup, startServices } from './services.ts'
 
-/** How long what is in flight may take at a shutdown. */
+/** Time limit for requests in progress at a shutdown. */
 const DRAIN_MS = 5_000
 
 export interface App extends AsyncDisposable {
-  /** Address to reach it at, such as http://localhost:8000. */
+  /** URL of the server, such as http://localhost:8000. */
   url: string
-  /** The single-use link to make the first admin with; undefined when none is needed, or not here. A secret. */
+  /** The single-use link that creates the first admin, a secret; undefined if none is needed or this process has no API. */
   setupLink: string | undefined
-  /** Every path that is served, with its methods. */
-  routes: ReadonlyMap<string, ReadonlySet<string>>
+  /** The routes that are served, by path and method. */
+  routes: RegisteredRoutes
   metrics(): Promise<Family[]>
 }
 
 /**
- * Starts everything; when it resolves, requests are served. Disposing it stops accepting, answers
- * what is in flight, closes sockets with 1001, ends jobs and then the database.
+ * Starts the whole program. When it resolves, requests are served. Disposing it stops accepting, answers requests in
+ * progress, closes sockets with 1001, finishes jobs and stops the database.
  */
 export async function startApp(config: Config, log: Logger, workers?: ProcessGroup): Promise<App> {
   await using stack = new AsyncDisposableStack()
@@ -33,26 +34,26 @@ export async function startApp(config: Config, log: Logger, workers?: ProcessGro
   registerAppMetrics(parts)
   const ownMetrics = async () =>
     labelled(await metrics.collect(), workers ? { worker: String(workers.index) } : {})
-  const { app: http, methodsOf } = await createApi(parts, ownMetrics)
+  const { app: http, routes } = await createApi(parts, ownMetrics)
   stack.defer(() => drain(http))
-  stack.defer(() => parts.jobWorker.close()) // First: while requests are answered, jobs come to their end.
+  stack.defer(() => parts.jobWorker.close()) // Deferred here, so that jobs finish while requests are still answered.
   await http.listen({ host: config.HOST, port: config.PORT }).catch((error) => {
     throw new StartupError(listenMistake(error, config))
   })
   if (has('worker')) stack.use(await startWorkerRole(parts))
   if (has('relay')) stack.use(await startRelayRole(parts))
   if (has('scheduler')) stack.use(await startSchedulerRole(parts))
-  // Only there is the page that the link leads to.
+  // Only processes with the role `api` serve the page of the link.
   const setupPath = has('api') ? await auth.setupPath() : undefined
 
-  // What may fail comes before: from here on it is the caller who ends what was started.
+  // Nothing below may fail: from here on the caller disposes of what was started.
   const owned = stack.move()
   const { port } = http.server.address() as AddressInfo
   const url = localUrl(config.HOST, port)
   return {
     url,
     setupLink: setupPath && url + setupPath,
-    routes: methodsOf,
+    routes,
     metrics: ownMetrics,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
@@ -64,7 +65,7 @@ function listenMistake(error: NodeJS.ErrnoException, { HOST, PORT }: Config): st
     : `HOST and PORT cannot be listened on: ${errorText(error)}; set another HOST or PORT`
 }
 
-/** Answers what is in flight; what is not done by then is cut off. */
+/** Closes the server after answering requests in progress. Requests that exceed the time limit are cut off. */
 async function drain(http: HttpServer): Promise<void> {
   const timer = setTimeout(() => http.server.closeAllConnections(), DRAIN_MS)
   await http.close()

@@ -2,9 +2,8 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 
 /**
- * Keeps compiled and type-stripped modules for the next start, which spares it time and about 15 MB.
- * Call it before importing the rest. The folder is our own: what is in the shared one below the
- * temporary directory may be somebody else's.
+ * Caches compiled and type-stripped modules for the next start, which then saves time and about 15 MB. Call it before
+ * importing the rest. The folder is our own, because others may write to the shared one in the temporary directory.
  */
 export function useCompileCache(): void {
   enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/taskwire'))

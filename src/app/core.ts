@@ -17,7 +17,7 @@ import { migrate } from '../platform/database/migrate.ts'
 import type { Logger } from '../platform/logging/logger.ts'
 import type { Metrics } from '../platform/metrics/index.ts'
 
-/** What stands between the settings and the HTTP server: enough for a command that needs no server. */
+/** The services between the settings and the HTTP server. They are enough for a command that needs no server. */
 export interface Core extends AsyncDisposable {
   connection: ConnectionOptions
   /** Names of the migrations that this start applied. */

@@ -10,7 +10,7 @@ import { purgeIdempotencyKeys } from '../platform/idempotency/idempotency-keys.t
 import { startPurgeSchedule } from '../platform/queue/index.ts'
 import type { Services } from './services.ts'
 
-/** Role `scheduler`: what is due by the clock. */
+/** Starts the role `scheduler`: imports and purges on schedule. */
 export async function startSchedulerRole(parts: Services): Promise<AsyncDisposable> {
   const { config, log, db, auth, attachments, queues, runner, importers } = parts
   await using stack = new AsyncDisposableStack()
@@ -38,13 +38,13 @@ export async function startSchedulerRole(parts: Services): Promise<AsyncDisposab
   return stack.move()
 }
 
-/** Role `worker`: what is done later, by jobs. */
+/** Starts the role `worker`: background jobs. */
 export async function startWorkerRole({ db, log, sending, weatherFill }: Services): Promise<AsyncDisposable> {
   await weatherFill?.work()
   return await startDeliveries({ db, log, ...sending })
 }
 
-/** Role `relay`: events to consumers that take each once, and messages of others. */
+/** Starts the role `relay`: events for webhooks and NATS, and messages from brokers. */
 export async function startRelayRole(parts: Services): Promise<AsyncDisposable> {
   const { db, log, stream, sending, bus, changed } = parts
   await using stack = new AsyncDisposableStack()

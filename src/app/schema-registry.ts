@@ -6,7 +6,7 @@ import { jobFormats } from '../features/tasks/jobs/index.ts'
 import { canonicalUsername, isUsername } from '../features/users/index.ts'
 import type { SchemaRegistry } from '../platform/http/validation.ts'
 
-/** What the schemas of the features say beyond JSON Schema. */
+/** The formats and normalizers of all features, beyond JSON Schema. */
 export const schemaRegistry: SchemaRegistry = {
   normalizers: {
     trim: (text) => text.trim(),

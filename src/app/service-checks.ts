@@ -3,7 +3,7 @@ import type { Services } from './services.ts'
 
 const TIMEOUT_MS = 1_000
 
-/** What tells whether the database can be used, without which nothing works, and each service that is configured. */
+/** Returns the readiness checks: the database, which is required, and the configured optional services. */
 export function serviceChecks({ db, redis, bus, intake, attachments }: Services) {
   const { storage } = attachments.checks
   const optional: Record<string, Check> = {

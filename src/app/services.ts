@@ -52,17 +52,17 @@ import { openRedis, type Redis } from '../platform/redis/redis.ts'
 import { type Core, startCore } from './core.ts'
 import { schemaRegistry } from './schema-registry.ts'
 
-/** What a process has of those beside it that share its port. */
+/** Sibling processes that share the listening port. */
 export interface ProcessGroup {
-  /** Which of them it is, from 1. */
+  /** Index of this process, from 1. */
   index: number
   connection: ConnectionOptions
   counters: CounterFactory
-  /** The metrics of each of them, of this one too. */
+  /** Returns the metrics of each process, including this one. */
   metricsOfAll: () => Promise<Family[][]>
 }
 
-/** What the roles of a process are built on. */
+/** The services that the roles of a process use. */
 export interface Services extends Omit<Core, typeof Symbol.asyncDispose>, AsyncDisposable {
   config: Config
   log: Logger
@@ -70,31 +70,31 @@ export interface Services extends Omit<Core, typeof Symbol.asyncDispose>, AsyncD
   processGroup: ProcessGroup | undefined
   metrics: Metrics
   redis: Redis | undefined
-  /** NATS, where it is configured and a role of the process has to do with it. */
+  /** NATS, if it is configured and a role of the process uses it. */
   bus: Bus | undefined
-  /** Counts for rate limits where no Redis does. */
+  /** Creates rate-limit counters if there is no Redis. */
   counters: CounterFactory
   auth: Auth
   attachments: Attachments
   queues: JobQueues
-  /** The jobs of executable tasks. */
+  /** The queue of task jobs. */
   queue: TaskQueue
   jobTypes: readonly JobType[]
   /** Dependencies of the services of tasks, their batches and their jobs. */
   taskDeps: TaskServiceDeps & { executables: Executables }
   jobWorker: JobWorkerHandle
-  /** The weather of tasks, and what fills it in later, unless it is off. */
+  /** The weather of tasks. `weatherFill` fetches it later; it is undefined if weather is off. */
   weather: TaskWeather
   weatherFill: WeatherFill | undefined
-  /** RabbitMQ, where it is configured and the process has the role `relay`. */
+  /** RabbitMQ, if it is configured and the process has the role `relay`. */
   intake: RabbitMqIntake | undefined
-  /** What webhooks are sent with. */
+  /** The sender of webhooks. */
   sending: { queue: DeliveryQueue; secrets: SecretBox; guard: AddressGuard }
   sockets: Sockets
   sources: EventSources
 }
 
-/** Starts what all roles need. */
+/** Starts the services that all roles need. */
 export async function startServices(
   config: Config,
   log: Logger,

@@ -8,8 +8,8 @@ import type { Family } from '../platform/metrics/index.ts'
 import { startApp } from './app.ts'
 
 /**
- * Serves as one of several processes that share a port; the primary says on which database. Resolves
- * to an exit code once `stop` does, or when the primary has ended.
+ * Runs one of several processes that share a port. The primary passes the database. Resolves to an exit code when
+ * `stop` resolves or the primary has ended.
  */
 export async function runWorkerProcess(config: Config, log: Logger, stop: Promise<unknown>): Promise<number> {
   const end = process as ChannelEnd
@@ -38,7 +38,7 @@ export async function runWorkerProcess(config: Config, log: Logger, stop: Promis
   } catch (error) {
     if (!(error instanceof StartupError)) own.fatal({ err: error }, `cannot go on: ${errorText(error)}`)
     served.reject(error)
-    await orphaned // The primary ends this process once it has heard.
+    await orphaned // The primary ends this process after receiving the message.
     return 1
   }
   process.disconnect?.()

@@ -154,7 +154,7 @@ test('--dry-run tells every mistake, and asks no server', async () => {
   expect(err.map((line) => line.slice(name.length))).toEqual([
     ', line 3: is not a JSON object',
     ', line 4: is not a JSON object',
-    ', line 5: title must be string',
+    ', line 5: title must be a string',
     ', line 6: completed contradicts status "done"',
     ', line 7: has an unknown field "titel"',
     expect.stringMatching(/^, line 8: due_at /),
@@ -173,7 +173,7 @@ test.each<[string, string | Uint8Array, RegExp]>([
   ['csv', 'title,status\nx,todo\ny', /, line 3: has 1 cells, and the first line has 2$/],
   ['csv', 'title,status\nx,todo\n,todo', /, line 3: title is required$/],
   ['csv', 'title\n"x\ny\n', /: line 2: .* not closed$/],
-  ['csv', 'title,labels\nx,[1', /, line 2: labels must be array$/],
+  ['csv', 'title,labels\nx,[1', /, line 2: labels must be an array$/],
   ['jsonl', Buffer.from([0x7b, 0xff, 0xfe]), /: it is not text in UTF-8$/],
   ['jsonl', 'x'.repeat(1_100_000), /: line 1: the line does not end$/],
 ])('a bad %s file imports nothing: %.30j', async (ending, content, error) => {

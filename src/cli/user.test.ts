@@ -61,7 +61,7 @@ test('set-role voids access tokens of the role before, and spares the last admin
     ['disable', 'anna'],
   ]) {
     expect(await finished(['user', ...args], values)).toMatchObject({
-      error: 'This is the last admin; make another one first.',
+      error: 'This is the last admin. Make another user an admin first.',
       out: [],
     })
   }
@@ -108,7 +108,7 @@ test('while Redis is away nobody stays enabled, and no password is half changed'
   await register(app, 'bob')
   const values = { DATABASE_URL: app.database.url, REDIS_URL: nobody }
   const reset = await finished(['user', 'reset-password', 'bob', '--password-stdin'], values, NEXT)
-  expect(reset.error).toMatch(/^The password of "bob" was not changed: Redis is not available/)
+  expect(reset.error).toMatch(/^The password of "bob" was not changed: Redis is unavailable/)
   await login(app, 'bob')
   const { error } = await finished(['user', 'disable', 'bob'], values)
   expect(error).toMatch(/^"bob" is disabled, but their sessions are still there; run this again .*Redis/)

@@ -29,11 +29,11 @@ test.each<[ErrorCode, number]>([
 test('a validation error names every mistake, in its detail too', () => {
   const errors = [
     { path: 'body.title', message: 'is required' },
-    { path: 'query.limit', message: 'must be >= 1' },
+    { path: 'query.limit', message: 'must be at least 1' },
   ]
   const error = validationError(errors)
   expect(error).toMatchObject({ code: 'validation', errors })
-  expect(error.message).toBe('body.title is required; query.limit must be >= 1')
+  expect(error.message).toBe('body.title is required; query.limit must be at least 1')
 })
 
 test.each<[string, unknown, string]>([

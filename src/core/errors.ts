@@ -1,13 +1,10 @@
-/** One mistake in a request, at a JSON-pointer-like path such as `body.title` or `query.limit`. */
+/** One error in a request. `path` names the field, such as `body.title` or `query.limit`. */
 export interface FieldError {
   path: string
   message: string
 }
 
-/**
- * The catalogue of what can go wrong on purpose. `status` is a hint for the HTTP edge
- * (RFC 9457 problem details); services throw these and know nothing of HTTP.
- */
+/** All expected errors. Services throw them by code; the HTTP layer renders `status` and `title` (RFC 9457). */
 const catalogue = {
   'bad-request': { status: 400, title: 'Bad Request' },
   unauthenticated: { status: 401, title: 'Unauthorized' },
@@ -28,14 +25,21 @@ const catalogue = {
   'insufficient-storage': { status: 507, title: 'Insufficient Storage' },
 } as const
 
+const titles = new Map<number, string>(Object.values(catalogue).map(({ status, title }) => [status, title]))
+
+/** Returns the title of an HTTP status; undefined if no expected error has that status. */
+export function statusTitle(status: number): string | undefined {
+  return titles.get(status)
+}
+
 export type ErrorCode = keyof typeof catalogue
 
-/** An expected failure: its `detail` is meant for the caller's eyes, so it never carries a secret. */
+/** An expected error. The caller sees its message, so the message never contains a secret. */
 export class DomainError extends Error {
   override readonly name = 'DomainError'
   readonly code: ErrorCode
   readonly errors: FieldError[] | undefined
-  /** HTTP headers that belong to the answer, such as `Allow` or `WWW-Authenticate`. */
+  /** HTTP headers of the response, such as `Allow` or `WWW-Authenticate`. */
   readonly headers: Record<string, string>
 
   constructor(
@@ -58,12 +62,12 @@ export class DomainError extends Error {
   }
 }
 
-/** Whether something that is needed is away, so that the same may work later. */
+/** Returns true if a required service is unavailable, so that a retry may succeed. */
 export function isUnavailable(error: unknown): boolean {
   return error instanceof DomainError && error.code === 'unavailable'
 }
 
-/** A 422 that names each mistake. */
+/** Creates a 422 that lists every error. */
 export function validationError(errors: FieldError[]): DomainError {
   const detail = errors.map(({ path, message }) => `${path} ${message}`).join('; ')
   return new DomainError('validation', detail, { errors })
@@ -74,7 +78,7 @@ export class StartupError extends Error {
   override readonly name = 'StartupError'
 }
 
-/** The text of whatever was thrown, its causes included. */
+/** Returns the message of a thrown value, followed by the messages of its causes. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const own = error.message || ('code' in error ? String(error.code) : error.name)

@@ -1,14 +1,14 @@
-/** The driver of PostgreSQL takes `?password=` too, and upstreams their keys. */
-const SECRET_PARAMETER = /pass|secret|token|key|auth|sig/i
+/** Matches the names of query parameters that hold a credential, such as `?password=` of PostgreSQL or `?api_key=`. */
+export const SECRET_PARAMETER = /auth|token|secret|key|pass|sig|credential/i
 
-/** Hides the values of query parameters that are secrets by their name. */
+/** Replaces the values of secret query parameters by `***`. */
 export function hideSecretParameters({ searchParams }: URL): void {
   for (const name of new Set(searchParams.keys())) {
     if (SECRET_PARAMETER.test(name)) searchParams.set(name, '***')
   }
 }
 
-/** A URL as people may see it: without credentials. */
+/** Returns the URL without a user name, password or secret parameters, so that it can be shown. */
 export function withoutCredentials(url: string): string {
   const parsed = new URL(url)
   parsed.username = ''

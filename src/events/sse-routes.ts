@@ -91,7 +91,7 @@ export function sseRoutes(deps: {
           return reply
             .type('application/json; charset=utf-8')
             .serializer((text) => text as string)
-            .send(`{"events":[${envelopes.join()}],"next":"${next}","more":${more}}` as never)
+            .send(`{"events":[${envelopes.join()}],"next":"${next}","more":${more}}`)
         }
         const after = lastEventId(headers['last-event-id']) ?? query.after
         if (request.method === 'HEAD') {

@@ -54,6 +54,7 @@ export function registerWebSocketRoutes(
     app.route({
       method: 'GET',
       url,
+      config: { access: 'ticket' },
       schema: {
         tags: ['events'],
         summary: `WebSocket: ${tells}`,

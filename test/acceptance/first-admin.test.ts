@@ -145,7 +145,7 @@ test('no link while access is open, nor of a process that serves no such page, n
   ])
   expect(await loggedIn(servers[0]!, 'chief')).toBe('admin')
   const outputs = await Promise.all(servers.map(printed))
-  expect(outputs.join('\n').match(/first admin made/g)).toHaveLength(1)
+  expect(outputs.join('\n').match(/first admin created/g)).toHaveLength(1)
   expect(outputs.join('\n')).not.toContain(NOTICE)
 
   const later = await startServer({
@@ -155,7 +155,7 @@ test('no link while access is open, nor of a process that serves no such page, n
   })
   expect(await loggedIn(later, 'chief')).toBe('admin')
   expect(await loggedIn(later, 'other', 'another horse battery')).toBe(401)
-  expect(await printed(later)).not.toContain('first admin made')
+  expect(await printed(later)).not.toContain('first admin created')
 })
 
 test('settings of an admin that cannot be stop the start with one line, which does not repeat the password', async () => {

@@ -161,15 +161,15 @@ async function checkBack(server: Server, { anna, bert, ended }: Before): Promise
   expect((await call(server, 'GET', '/tasks', { token: bert.access_token })).status).toBe(401)
 }
 
-const ONCE = ['warn: Redis is away', 'warn: rate limits are counted in this process only']
+const ONCE = ['warn: Redis is unavailable', 'warn: rate limits are counted in this process only']
 
 /** The log is whole when the server has ended: it is written in portions. */
 async function checkLog(server: Server): Promise<void> {
   expect(await stop(server)).toMatchObject({ code: 0 })
   expect(warnings(server).toSorted()).toEqual(ONCE)
   const messages = server.logged().map(({ msg }) => msg)
-  expect(messages.filter((msg) => /is back|shared again/.test(msg)).toSorted()).toEqual([
-    'Redis is back',
+  expect(messages.filter((msg) => /is available again|shared again/.test(msg)).toSorted()).toEqual([
+    'Redis is available again',
     'rate limits are shared again',
   ])
 }

@@ -178,7 +178,7 @@ describe.skipIf(!redisUrl)('with Redis', () => {
     expect(said()).toEqual([warn])
 
     await proxy.restore()
-    await eventually(() => lines.some(({ msg }) => msg === 'Redis is back'), 'the connection')
+    await eventually(() => lines.some(({ msg }) => msg === 'Redis is available again'), 'the connection')
     expect(await one.consume('a')).toMatchObject({ remaining: 89 })
     expect(await another.consume('a')).toMatchObject({ remaining: 99 })
     expect(said()).toEqual([warn, info])

@@ -141,8 +141,8 @@ describe('S3 that is not there', () => {
     expect(await s3.keys()).toContain('kept')
     await storage.remove('kept')
     expect(lines.slice(told)).toMatchObject([
-      { level: 40, msg: expect.stringMatching(/^the storage of attachments is away: .*ECONNREFUSED/) },
-      { level: 30, msg: 'the storage of attachments is back' },
+      { level: 40, msg: expect.stringMatching(/^the storage of attachments is unavailable: .*ECONNREFUSED/) },
+      { level: 30, msg: 'the storage of attachments is available again' },
     ])
   })
 

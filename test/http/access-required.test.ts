@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => required[Symbol.asyncDispose]())
 
-/** To become somebody one need not be anybody; without a body they are 422. */
+/** These routes need no token; without a body they answer 422. */
 const forStrangers = /^\/auth\/(register|login|refresh|setup)$/
 
 test('every operation but the public ones is 401 with WWW-Authenticate, with and without a token', async () => {
@@ -40,7 +40,7 @@ test('every operation but the public ones is 401 with WWW-Authenticate, with and
   }
 })
 
-test('a wrong body, id or query, an unknown path and another method tell a stranger nothing more than 401', async () => {
+test('without a token, an invalid request, an unknown path and another method all answer 401', async () => {
   expect((await required.send('POST', '/tasks', { wrong: 1 })).status).toBe(401)
   expect((await required.fetch('/tasks/abc')).status).toBe(401)
   expect((await required.fetch('/tasks?limit=0')).status).toBe(401)
@@ -48,7 +48,7 @@ test('a wrong body, id or query, an unknown path and another method tell a stran
   expect((await required.fetch('/nowhere')).status).toBe(401)
 })
 
-test('the documents and the root are public', async () => {
+test('the documentation and the root are public', async () => {
   for (const path of [
     '/',
     '/docs',
@@ -65,6 +65,16 @@ test('the documents and the root are public', async () => {
   }
 })
 
+test('an unknown path of the docs and another method of a public path do not ask for a token', async () => {
+  for (const path of ['/docs/nothing', '/swagger/nothing', '/redoc/nothing', '/docs/static/nothing'])
+    expect([path, (await required.fetch(path)).status]).toEqual([path, 404])
+  expect((await required.fetch('/docs/nothing', { method: 'POST' })).status).toBe(404)
+  for (const path of ['/health', '/docs/static/swagger-ui.css', '/auth/login', '/'])
+    expect([path, (await required.fetch(path, { method: 'PATCH' })).status]).toEqual([path, 405])
+  for (const path of ['/health', '/tasks', '/tasks/1/'])
+    expect([path, (await required.fetch(path, { method: 'OPTIONS' })).status]).toEqual([path, 204])
+})
+
 test.each([
   '/docs/../tasks',
   '/docs/..%2ftasks',
@@ -79,13 +89,13 @@ test.each([
   '/tasks?/auth/login',
   '/tasks#/auth/login',
   '/tasks;/auth/login',
-])('no token is got around by %s', async (path) => {
+])('%s does not bypass the token', async (path) => {
   const { status, body } = await raw(required, 'GET', path, {})
   expect([401, 403, 404]).toContain(status)
   expect(JSON.parse(body)).toMatchObject({ status })
 })
 
-test('a WebSocket is open to who may yet say who they are, not to who said wrong', async () => {
+test('a WebSocket opens without a token, but not with an invalid one', async () => {
   for (const path of ['/ws', '/ws/tasks', '/ws/']) {
     expect(await upgrade(required, path, {})).toBe('open')
     for (const authorization of ['Bearer x', 'Basic Og==', '']) {
@@ -93,7 +103,7 @@ test('a WebSocket is open to who may yet say who they are, not to who said wrong
     }
   }
   expect(await upgrade(required, '/ws?token=x', {})).toBe(422)
-  // An upgrade where there are no sockets gets nobody further.
+  // An upgrade on a route without WebSockets does not bypass the token.
   const all = await operations(required)
   const others = all.filter(
     ([method, path]) => method === 'GET' && !isPublic(path) && !path.startsWith('/ws'),
@@ -104,7 +114,7 @@ test('a WebSocket is open to who may yet say who they are, not to who said wrong
   }
 })
 
-test('a preflight needs no token, since it cannot have one', async () => {
+test('a preflight needs no token', async () => {
   const { status, headers } = await raw(required, 'OPTIONS', '/tasks', {
     origin: 'https://app.example.com',
     'access-control-request-method': 'POST',

@@ -16,7 +16,7 @@ afterAll(() => open[Symbol.asyncDispose]())
 const forStrangers = /^\/auth\/(register|login|refresh|setup)$/
 const json = { 'content-type': 'application/json' }
 
-test('everybody is the operator, and what they create belongs to nobody', async () => {
+test('every caller is the operator, and their tasks have no owner', async () => {
   expect(await open.send('POST', '/tasks', { title: 'x' })).toMatchObject({
     status: 201,
     body: { user_id: null },
@@ -118,7 +118,7 @@ test.each(foreign)('the Origin "%s" may GET, but no page of it gets to read the 
   expect(headers.vary).toMatch(/origin/i)
 })
 
-test('a page of this server itself may do everything', async () => {
+test('a page of this server may do everything', async () => {
   const host = new URL(open.url).host
   for (const origin of [`http://${host}`, `https://${host}`]) {
     expect((await raw(open, 'POST', '/tasks', { ...json, host, origin })).status).toBe(201)
@@ -160,7 +160,7 @@ test('a preflight of a foreign origin is not granted', async () => {
   expect(headers['access-control-allow-origin']).toBeUndefined()
 })
 
-test('OPTIONS that is no preflight says what may be asked, CORS or not', async () => {
+test('OPTIONS without a preflight lists the methods, with and without CORS', async () => {
   const { status, headers } = await raw(open, 'OPTIONS', '/tasks', {})
   expect(status).toBe(204)
   expect(headers.allow).toBe('GET, HEAD, OPTIONS, POST')

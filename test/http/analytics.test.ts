@@ -25,7 +25,7 @@ async function insert(tasks: { at: string; status?: string; done?: string; user?
   }
 }
 
-test('without a task there is nothing, and nothing is missing', async () => {
+test('without tasks all numbers are zero and no field is missing', async () => {
   expect(await get()).toEqual({
     by_status: { todo: 0, in_progress: 0, done: 0, failed: 0 },
     by_user: {},
@@ -85,13 +85,13 @@ describe('with tasks of some users', () => {
   }
   const shown = ({ by_user, ...rest }: { by_user: object }) => ({ ...rest, by_user: Object.entries(by_user) })
 
-  test('everything, for the operator and for an admin', async () => {
+  test('the operator and an admin see statistics of all tasks', async () => {
     const body = await get()
     expect(shown(body)).toEqual(all)
     expect(await get('', bearer(admin))).toEqual(body)
   })
 
-  test('a user has their own figures, and nobody else in them', async () => {
+  test('a user sees statistics of their own tasks only', async () => {
     expect(await get('', bearer(anna.token))).toEqual({
       by_status: { todo: 0, in_progress: 0, done: 2, failed: 0 },
       by_user: { anna: 2 },
@@ -104,7 +104,7 @@ describe('with tasks of some users', () => {
     })
   })
 
-  test('the days of a period are both in it: what was created then, and what was done then', async () => {
+  test('the first and last day belong to the period', async () => {
     const body = await get('?start_date=2025-05-02&end_date=2025-05-24')
     expect(shown(body)).toEqual({
       by_status: { todo: 2, in_progress: 1, done: 1, failed: 1 },
@@ -124,7 +124,7 @@ describe('with tasks of some users', () => {
     expect(await get('?start_date=0001-01-01&end_date=9999-12-31')).toEqual(await get())
   })
 
-  test('days begin and end by the midnights of the time zone', async () => {
+  test('days begin and end at midnight in the time zone', async () => {
     const days = async (tz: string) =>
       (await get(`?start_date=2025-05-24&end_date=2025-05-25&tz=${tz}`)).by_day
     expect(await days('UTC')).toEqual([{ date: '2025-05-24', created: 2, completed: 0 }])
@@ -140,7 +140,7 @@ describe('with tasks of some users', () => {
     )
   })
 
-  test('the time zone of one request is not that of the next', async () => {
+  test('the time zone of a request does not affect the next', async () => {
     await Promise.all(Array.from({ length: 20 }, () => get('?tz=Asia/Tokyo')))
     const zones = await app.database.rows<{ TimeZone: string }>('SHOW TimeZone')
     expect(zones).toEqual([{ TimeZone: 'UTC' }])
@@ -177,14 +177,14 @@ describe('with tasks of some users', () => {
   })
 })
 
-test('statuses are written as everywhere', async () => {
+test('statuses follow STATUS_LABELS', async () => {
   await using titled = await startTestApp({ STATUS_LABELS: 'title' })
   await titled.send('POST', '/tasks', { title: 'x', status: 'in_progress' })
   const { body } = await titled.fetch('/analytics')
   expect(body.by_status).toEqual({ New: 0, 'In Progress': 1, Completed: 0, Failed: 0 })
 })
 
-test('what is done by its users is counted on the day, in the order of things', async () => {
+test('random changes by users are counted on the right days', async () => {
   await using fresh = await startTestApp()
   const { body: task } = await fresh.send('POST', '/tasks', { title: 'x' })
   const { body: other } = await fresh.send('POST', '/tasks', { title: 'y' })

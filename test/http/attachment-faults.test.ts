@@ -172,7 +172,7 @@ test('a full disk is 507, leaves nothing, and takes files again when there is ro
   const { body: half } = await upload(app, task, someBytes(600_000))
   const refused = await upload(app, task, someBytes(600_000))
   expectProblem(refused, 507)
-  expect(refused.body.detail).toBe('There is no room for it on the server.')
+  expect(refused.body.detail).toBe('The storage of the server is full.')
   await eventually(async () => (await filesOf(app.dataDir)).length === 1, 'nothing is left of it')
   expect(await rows(app)).toEqual([{ id: half.id }])
   expect((await remove(app, half)).status).toBe(204)
@@ -273,7 +273,7 @@ describe('on S3', () => {
     expect(app.logged).toContainEqual(
       expect.objectContaining({
         level: 40,
-        msg: expect.stringContaining('the storage of attachments is away'),
+        msg: expect.stringContaining('the storage of attachments is unavailable'),
       }),
     )
     expect(app.logged.filter(({ level }) => Number(level) >= 50)).toEqual([])

@@ -56,17 +56,17 @@ test.each<[string, [string, string][], string]>([
   [
     'with a file under another name',
     [[filePart('a.txt', 'upload'), 'Hello']],
-    'body.upload is not known here',
+    'body.upload is not a known field',
   ],
-  ['with a field', [field('comment')], 'body.comment is not known here'],
-  ['with a field before the file', [field('comment'), file], 'body.comment is not known here'],
-  ['with a field after the file', [file, field('comment')], 'body.comment is not known here'],
+  ['with a field', [field('comment')], 'body.comment is not a known field'],
+  ['with a field before the file', [field('comment'), file], 'body.comment is not a known field'],
+  ['with a field after the file', [file, field('comment')], 'body.comment is not a known field'],
   [
     'with a field of a name that objects have',
     [file, field('__proto__')],
-    'body.__proto__ is not known here',
+    'body.__proto__ is not a known field',
   ],
-  ['with the file as a field', [field('file')], 'body.file is not known here'],
+  ['with the file as a field', [field('file')], 'body.file is not a known field'],
   [
     'with many parts',
     Array(50).fill(['X-Nothing: to see', 'x']),
@@ -160,7 +160,10 @@ function* large(size: number) {
 }
 
 test('26 MB are 413, wherever it is said that they are so many', async () => {
-  const refused = { status: 413, body: expect.stringContaining(`A file may have at most ${MAX} bytes.`) }
+  const refused = {
+    status: 413,
+    body: expect.stringContaining(`The file is larger than the maximum of ${MAX} bytes.`),
+  }
   expect(await post({}, Readable.from(large(26_300_000)))).toEqual(refused)
   expect(await post({}, Readable.from(large(MAX + 1)))).toEqual(refused)
   const length = String(start.length + MAX + 65_536 + end.length)

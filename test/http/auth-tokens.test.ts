@@ -52,7 +52,7 @@ test('a token is shown once, and the database has its hash only', async () => {
   expect(row!.text).not.toContain(token)
   expect(JSON.stringify(app.logged)).not.toContain(token)
   expect(app.logged).toContainEqual(
-    expect.objectContaining({ msg: 'API token made', user: 'anna', address: '127.0.0.1', tokenId: id }),
+    expect.objectContaining({ msg: 'API token created', user: 'anna', address: '127.0.0.1', tokenId: id }),
   )
 })
 

@@ -31,24 +31,24 @@ test.each([
   ['windows-1251', Buffer.from('{"title":"', 'latin1'), Buffer.from('cdeee2e0ff', 'hex')],
   ['half a letter', Buffer.from('{"title":"'), Buffer.from('я').subarray(0, 1)],
   ['half a surrogate pair', Buffer.from('{"title":"'), Buffer.from('eda080', 'hex')],
-])('a body with %s in it is refused: its letters would be lost', async (_, ...parts) => {
+])('a body with %s is rejected instead of losing letters', async (_, ...parts) => {
   const before = await count()
   const body = Buffer.concat([...parts, Buffer.from('"}')])
   const answer = await post('/tasks', body)
   expectProblem(answer, 400)
-  expect(answer.body.detail).toBe('The body is not UTF-8.')
+  expect(answer.body.detail).toBe('The body is not valid UTF-8.')
   expectProblem(await post('/tasks', body, { 'content-type': 'application/json; charset=windows-1251' }), 400)
   expect(await count()).toBe(before)
 })
 
-test('a compressed body is 415, and one that only says that it is not is fine', async () => {
+test('a compressed body answers 415, and Content-Encoding: identity is accepted', async () => {
   const body = '{"title":"fine"}'
   expectProblem(await post('/tasks', gzipSync(body), { 'content-encoding': 'gzip' }), 415)
   expectProblem(await post('/tasks', body, { 'content-encoding': 'gzip' }), 415)
   expect((await post('/tasks', body, { 'content-encoding': 'Identity' })).status).toBe(201)
 })
 
-test('where nothing is, that is said, and not of what type the body is', async () => {
+test('an unknown route answers 404, whatever the type of the body is', async () => {
   for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
     expectProblem(await post('/nowhere', 'x', { 'content-type': type }), 404)
     expectProblem(await post('/nowhere', chunked('x'), { 'content-type': type }), 404)

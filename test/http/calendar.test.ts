@@ -49,7 +49,7 @@ function read(calendar: string): Component[] {
   return components
 }
 
-test('a task is a to-do, one that is due an event too; what is not known of it is left out', async () => {
+test('a task is a to-do and, if due, an event; unset fields are omitted', async () => {
   const plain = await create({ title: 'Plain' })
   await create({
     title: 'Buy milk; eggs, \\ bread',
@@ -113,7 +113,7 @@ test('a task is a to-do, one that is due an event too; what is not known of it i
   })
 })
 
-test('a calendar of more than a portion is whole', async () => {
+test('a calendar of several chunks is complete', async () => {
   const many = await register(app, 'many')
   const operations = Array.from({ length: 450 }, (_, i) => ({ op: 'create', task: { title: `Task ${i}` } }))
   await app.send('POST', '/tasks/batch', { operations }, bearer(many.access_token))
@@ -134,7 +134,7 @@ test('an admin’s calendar has their own tasks, whichever way it is read', asyn
     expect(read(body).map(({ properties }) => properties.SUMMARY)).toEqual(['of the admin'])
 })
 
-test('the address opens the calendar and nothing else, and is told nowhere again', async () => {
+test('the feed URL opens the calendar only, and is not shown again', async () => {
   const { id, url } = await newFeed(anna, 'Tablet')
   const token = new URL(url).searchParams.get('token')!
   expect(url).toBe(`${app.url}/tasks.ics?token=${token}`)
@@ -162,7 +162,7 @@ test('the address opens the calendar and nothing else, and is told nowhere again
     expect(text).not.toContain(token)
 })
 
-test('an address is void once it is deleted, or its user disabled', async () => {
+test('a feed URL stops working once the feed is deleted or its user disabled', async () => {
   const [kept, { id, url }] = [await newFeed(boris), await newFeed(boris)]
   const as = (grant: Grant) => ({ method: 'DELETE', headers: bearer(grant.access_token) })
   expectProblem(await app.fetch(`/calendar-feeds/${id}`, as(anna)), 404)
@@ -185,7 +185,7 @@ test.each(['', 'x', 'twf_', `twf_${'A'.repeat(43)}`, '%00', "'", 'x'.repeat(200)
   },
 )
 
-test('wrong questions are refused', async () => {
+test('invalid requests are rejected', async () => {
   const headers = bearer(anna.access_token)
   expectProblem(await app.fetch('/tasks.ics'), 401)
   expectProblem(await app.fetch('/tasks.ics?token=a&token=b'), 422)
@@ -204,7 +204,7 @@ test('wrong questions are refused', async () => {
     expectProblem(await app.fetch(`/calendar-feeds/${id}`, { method: 'DELETE', headers }), 422)
 })
 
-test('a user has 20 addresses at most, however many are made at once', async () => {
+test('a user has at most 20 feeds, also with concurrent requests', async () => {
   const carla = await register(app, 'carla')
   const answers = await Promise.all(
     Array.from({ length: 30 }, () =>
@@ -215,7 +215,7 @@ test('a user has 20 addresses at most, however many are made at once', async () 
   for (const answer of answers.filter(({ status }) => status !== 201)) expectProblem(answer, 409)
 })
 
-test('while access is open the calendar of the operator needs no address, and has every task', async () => {
+test('while access is open the calendar needs no feed and contains every task', async () => {
   await using open = await startTestApp()
   await open.send('POST', '/tasks', { title: 'x' })
   const { status, body } = await open.fetch('/tasks.ics')
@@ -223,7 +223,7 @@ test('while access is open the calendar of the operator needs no address, and ha
   expectProblem(await open.fetch('/tasks.ics?token=twf_x'), 401)
 })
 
-test('guesses at addresses are limited', async () => {
+test('guesses at feed URLs are rate-limited', async () => {
   await using limited = await startTestApp({ AUTH_MODE: 'required', RATE_LIMIT_PER_MINUTE: '5' })
   const statuses: number[] = []
   for (let i = 0; i < 7; i++) statuses.push((await limited.fetch(`/tasks.ics?token=twf_${i}`)).status)

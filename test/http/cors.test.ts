@@ -19,7 +19,7 @@ const preflight = (from: string, server = app, path = '/tasks/1') =>
 const names = (list: string | undefined) => list?.split(', ').toSorted()
 const grants = (headers: object) => Object.keys(headers).filter((name) => name.startsWith('access-control-'))
 
-test('a page of a listed origin may send what the API takes', async () => {
+test('a page of a listed origin may send every header and method of the API', async () => {
   const { status, headers, body } = await preflight(origin)
   expect([status, body]).toEqual([204, ''])
   expect(headers['access-control-allow-origin']).toBe(origin)
@@ -71,7 +71,7 @@ test.each(['/tasks', '/tasks/999', '/nowhere', '/tasks?limit=x'])(
   },
 )
 
-test('no credentials of the browser are asked for', async () => {
+test('credentials mode is off', async () => {
   const answers = [await preflight(origin), await raw(app, 'GET', '/tasks', { origin })]
   for (const { headers } of answers) {
     expect(headers).not.toHaveProperty('access-control-allow-credentials')
@@ -86,7 +86,7 @@ test.each([
   'https://app.example.com.evil.example',
   'https://xapp.example.com',
   'null',
-])('a page of %s gets no leave', async (from) => {
+])('a page of %s is not allowed', async (from) => {
   const refused = await preflight(from)
   expect(refused.headers['access-control-allow-origin']).toBeUndefined()
   const read = await raw(app, 'GET', '/tasks', { origin: from })
@@ -94,7 +94,7 @@ test.each([
   expect(read.headers.vary).toMatch(/\borigin\b/i)
 })
 
-test('without CORS_ORIGINS nobody gets leave', async () => {
+test('without CORS_ORIGINS no origin is allowed', async () => {
   for (const { headers } of [
     await preflight(origin, unshared),
     await raw(unshared, 'GET', '/tasks', { origin }),

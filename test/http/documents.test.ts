@@ -64,7 +64,7 @@ const successes = ({ responses }: Operation) =>
   Object.entries(responses).filter(([status]) => /^(2..|101)$/.test(status))
 
 describe('the OpenAPI document', () => {
-  test('is 3.1 and lists every route of the contract that is there', () => {
+  test('is OpenAPI 3.1 and lists every registered route of the contract', () => {
     expect(document.openapi).toMatch(/^3\.1\./)
     expect(document.info).toMatchObject({
       title: 'Taskwire',
@@ -113,7 +113,7 @@ describe('the OpenAPI document', () => {
     )
   })
 
-  test('every operation has a summary of its own, and a success with a description', () => {
+  test('every operation has its own summary, and a success response with a description', () => {
     const summaries = operations.map(([, { summary }]) => summary)
     expect(summaries.every((summary) => /^\w.{5}/.test(summary ?? ''))).toBe(true)
     expect(new Set(summaries).size).toBe(summaries.length)
@@ -122,7 +122,7 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  test('every body and every successful answer that has one comes with an example', () => {
+  test('every request body and every response body of a success has an example', () => {
     for (const [name, operation] of operations) {
       const media = [
         ...entries(operation.requestBody?.content),
@@ -135,7 +135,7 @@ describe('the OpenAPI document', () => {
     expect(bodies).toEqual(expect.arrayContaining(['POST /tasks', 'PATCH /tasks/{id}', 'PUT /tasks/{id}']))
   })
 
-  test('every example is valid by the schema it stands beside', () => {
+  test('every example matches its schema', () => {
     const ajv = new Ajv2020({ allErrors: true, strict: false, validateFormats: false })
     let count = 0
     for (const [name, { requestBody, responses }] of operations) {
@@ -168,7 +168,7 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  test('every operation that takes part in access tells its problems as problem details', () => {
+  test('every operation documents its errors as problem details', () => {
     for (const [name, { responses }] of operations) {
       const failures = Object.entries(responses).filter(([status]) => /^[45]/.test(status))
       if (!name.includes('/health')) {
@@ -186,7 +186,7 @@ describe('the OpenAPI document', () => {
     }
   })
 
-  test('an answer has exactly the fields that the document promises', async () => {
+  test('a response has exactly the documented fields', async () => {
     const ajv = new Ajv2020({ strict: false, validateFormats: false })
     await app.send('POST', '/tasks', { title: 'x' })
     const executable = await app.fetch('/tasks', { method: 'POST' })
@@ -266,6 +266,6 @@ describe.each(['/docs', '/docs/', '/swagger', '/swagger/', '/redoc', '/redoc/', 
   },
 )
 
-test('the root leads to the documents', async () => {
+test('the root redirects to the documentation', async () => {
   expect((await page('/')).at).toMatch(/\/docs/)
 })

@@ -60,7 +60,7 @@ test.each(['%', '%zz', '%c3%28', '%ff', '%u0031', '%e0%80%80'])(
   },
 )
 
-test('a query of percent garbage is answered, not failed at', async () => {
+test('a query of invalid percent-encodings gets a response below 500', async () => {
   for (const query of [
     '%',
     '%zz=1',
@@ -77,7 +77,7 @@ test('a query of percent garbage is answered, not failed at', async () => {
   }
 })
 
-test('very long paths, ids and queries are refused', async () => {
+test('very long paths, ids and queries are rejected', async () => {
   const long = '1'.repeat(5000)
   for (const path of [`/tasks/${long}`, `/${long}`, `/importers/${long}/runs`, `/tasks?sort=${long}`]) {
     const answer = await app.fetch(path)
@@ -89,11 +89,11 @@ test('very long paths, ids and queries are refused', async () => {
 })
 
 test.each(['/tasks?limit=1&page=2', '/tasks?Limit=1', '/importers/todos/runs?offset=1'])(
-  '%s has an unknown query parameter: 422',
+  'the unknown query parameter of %s answers 422',
   async (path) => {
     const answer = await app.fetch(path)
     expectProblem(answer, 422)
-    expect(answer.body.errors[0].message).toBe('is not known here')
+    expect(answer.body.errors[0].message).toMatch(/^is not a known field(; did you mean limit\?)?$/)
   },
 )
 
@@ -144,14 +144,14 @@ test.each<[string, string, number]>([
   })
 })
 
-test('an upgrade to something else than WebSocket is ignored', async () => {
+test('an upgrade to a protocol other than WebSocket is ignored', async () => {
   const answer = await raw(
     `GET /tasks/1 HTTP/1.1\r\n${host}Connection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n`,
   )
   expect(answer).toMatchObject({ status: 200, body: { title: 'Bystander' } })
 })
 
-test('a body that is cut off makes no task', async () => {
+test('an incomplete body creates no task', async () => {
   const head = `POST /tasks HTTP/1.1\r\n${host}Content-Type: application/json\r\n`
   const requests = [
     `${head}Transfer-Encoding: chunked\r\n\r\n10\r\n{"title":"half a`,

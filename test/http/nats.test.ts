@@ -212,6 +212,6 @@ test('without NATS only POST /test/nats is unavailable', async () => {
   await using app = await startTestApp()
   expect((await app.fetch('/health/ready')).body.checks).not.toHaveProperty('nats')
   const { status, body } = await app.fetch('/test/nats', { method: 'POST' })
-  expect([status, body.detail]).toEqual([503, 'There is no NATS; NATS_URL names one.'])
+  expect([status, body.detail]).toEqual([503, 'NATS is not configured. Set NATS_URL.'])
   expect((await app.fetch('/metrics')).body).not.toContain('nats_lag')
 })

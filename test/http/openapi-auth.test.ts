@@ -77,7 +77,7 @@ test('every route of accounts is in the document, but for the page of the setup 
   const registered = [...app.routes]
     .filter(([path]) => /^\/(auth|users)\b/.test(path))
     .flatMap(([path, methods]) =>
-      [...methods].map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
+      [...methods.keys()].map((method) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
     )
     .filter((name) => !/^(HEAD|OPTIONS) /.test(name) && name !== 'GET /auth/setup')
   const described = operations().map(({ method, path }) => `${method} ${path}`)

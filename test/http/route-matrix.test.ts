@@ -8,96 +8,96 @@ import { type Caller, PASSWORD, startWorld, type World } from '../support/route-
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 /**
- * Who may do what: the answer to each caller. GET stands for HEAD too, WS for the handshake of a WebSocket, `**` for
- * all below that has no line of its own. Several answers are about the caller's own thing, that of another user, a
- * task or webhook of nobody, and one that does not exist; of importers and currencies, one that exists and one that
- * does not.
+ * Who may do what: the status that each caller gets. GET stands for HEAD too, WS for a WebSocket handshake, and `**` for
+ * every path below that has no line of its own. Several statuses are for the caller's own resource, another user's,
+ * a task or webhook without an owner, and one that does not exist; importers and currencies: one that exists and one
+ * that does not.
  *
- * anonymous and operator have no token, while access is required and open. bad is a token that is not, or no longer,
- * valid. reader and writer are API tokens of a user with one scope; the admin key, of an admin, has these two scopes.
+ * operator: no token, while access is open. reader and writer: API tokens of a user with one scope. admin key: an API
+ * token of an admin with both scopes. The callers without a valid token follow from the route's `access`.
  */
 const table = `
-route                       | anonymous | operator        | bad | user            | admin           | reader          | writer          | admin key
-GET    /tasks               | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-POST   /tasks               | 401       | 201             | 401 | 201             | 201             | 403             | 201             | 201
-GET    /tasks.ics           | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-GET    /calendar-feeds      | 401       | 401             | 401 | 200             | 200             | 200             | 403             | 200
-POST   /calendar-feeds      | 401       | 401             | 401 | 201             | 201             | 403             | 403             | 403
-DELETE /calendar-feeds/:id  | 401       | 401             | 401 | 204 404 404     | 204 404 404     | 403             | 403             | 403
-GET    /tasks/export        | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-POST   /tasks/batch         | 401       | 200             | 401 | 200             | 200             | 403             | 200             | 200
-GET    /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
-PATCH  /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
-PUT    /tasks/:id           | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
-DELETE /tasks/:id           | 401       | 204 204 204 404 | 401 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
-POST   /tasks/:id/restore   | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
-GET    /analytics           | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-GET    /currencies          | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-POST   /currencies          | 401       | 201             | 401 | 403             | 201             | 403             | 403             | 201
-GET    /currencies/convert  | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-GET    /currencies/:key     | 401       | 200 404         | 401 | 200 404         | 200 404         | 200 404         | 403             | 200 404
-PATCH  /currencies/:key     | 401       | 200 404         | 401 | 403             | 200 404         | 403             | 403             | 200 404
-DELETE /currencies/:key     | 401       | 204 404         | 401 | 403             | 204 404         | 403             | 403             | 204 404
-GET    /currencies/:key/history | 401   | 200 404         | 401 | 200 404         | 200 404         | 200 404         | 403             | 200 404
-GET    /currencies/:key/series  | 401   | 200 404         | 401 | 200 404         | 200 404         | 200 404         | 403             | 200 404
-POST   /tasks/:id/retry     | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
-POST   /tasks/:id/cancel    | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
-GET    /tasks/:id/runs      | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
-GET    /queue               | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-GET    /tasks/:id/attachments      | 401 | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
-POST   /tasks/:id/attachments      | 401 | 201 201 201 404 | 401 | 201 403 403 404 | 201 201 201 404 | 403             | 201 403 403 404 | 201 201 201 404
-GET    /tasks/:id/attachments/:aid | 401 | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
-DELETE /tasks/:id/attachments/:aid | 401 | 204 204 204 404 | 401 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
-GET    /importers           | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 200
-GET    /importers/:name/runs| 401       | 200 404         | 401 | 403             | 200 404         | 403             | 403             | 200 404
-POST   /importers/:name/run | 401       | 200 404         | 401 | 403             | 200 404         | 403             | 403             | 200 404
-POST   /task-generator/run  | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 200
-POST   /tasks/run           | 401       | 202             | 401 | 403             | 202             | 403             | 403             | 202
-POST   /test/nats           | 401       | 503             | 401 | 403             | 503             | 403             | 403             | 503
-GET    /users               | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 403
-PATCH  /users/:id           | 401       | 200 200 404     | 401 | 403             | 200 200 404     | 403             | 403             | 403
-GET    /webhooks            | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-POST   /webhooks            | 401       | 201             | 401 | 201             | 201             | 403             | 403             | 201
-GET    /webhooks/:id        | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
-PATCH  /webhooks/:id        | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 403             | 200 200 200 404
-DELETE /webhooks/:id        | 401       | 204 204 204 404 | 401 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
-POST   /webhooks/:id/secret | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 403             | 403             | 200 200 200 404
-POST   /webhooks/:id/test   | 401       | 202 202 202 404 | 401 | 202 403 403 404 | 202 202 202 404 | 403             | 403             | 202 202 202 404
-GET    /webhooks/:id/deliveries | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
-GET    /webhooks/:id/deliveries/:delivery | 401       | 200 200 200 404 | 401 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
-POST   /webhooks/:id/deliveries/:delivery/redeliver | 401       | 202 202 202 404 | 401 | 202 403 403 404 | 202 202 202 404 | 403             | 403             | 202 202 202 404
-POST   /auth/register       | 201       | 201             | 201 | 201             | 201             | 201             | 201             | 201
-POST   /auth/login          | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
-POST   /auth/refresh        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
-POST   /auth/logout         | 401       | 401             | 401 | 204             | 204             | 403             | 403             | 403
-GET    /auth/me             | 401       | 401             | 401 | 200             | 200             | 200             | 403             | 200
-POST   /auth/password       | 401       | 401             | 401 | 200             | 200             | 403             | 403             | 403
-GET    /auth/sessions       | 401       | 401             | 401 | 200             | 200             | 200             | 403             | 200
-DELETE /auth/sessions/:id   | 401       | 401             | 401 | 204 404 404     | 204 404 404     | 403             | 403             | 403
-GET    /auth/tokens         | 401       | 401             | 401 | 200             | 200             | 200             | 403             | 200
-POST   /auth/tokens         | 401       | 401             | 401 | 201             | 201             | 403             | 403             | 403
-DELETE /auth/tokens/:id     | 401       | 401             | 401 | 204 404 404     | 204 404 404     | 403             | 403             | 403
-POST   /auth/ticket         | 401       | 201             | 401 | 201             | 201             | 201             | 403             | 201
-GET    /auth/setup          | 401       | 401             | 401 | 401             | 401             | 401             | 401             | 401
-POST   /auth/setup          | 401       | 401             | 401 | 401             | 401             | 401             | 401             | 401
-GET    /ws                  | 401       | 426             | 401 | 426             | 426             | 426             | 426             | 426
-GET    /ws/currencies       | 401       | 426             | 401 | 426             | 426             | 426             | 426             | 426
-GET    /ws/tasks            | 401       | 426             | 401 | 426             | 426             | 426             | 426             | 426
-WS     /ws                  | open      | open            | 401 | open            | open            | open            | 403             | open
-WS     /ws/currencies       | open      | open            | 401 | open            | open            | open            | 403             | open
-WS     /ws/tasks            | open      | open            | 401 | open            | open            | open            | 403             | open
-GET    /events              | 401       | 200             | 401 | 200             | 200             | 200             | 403             | 200
-GET    /asyncapi.json       | 401       | 200             | 401 | 200             | 200             | 200             | 200             | 200
-GET    /                    | 302       | 302             | 302 | 302             | 302             | 302             | 302             | 302
-GET    /health              | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
-GET    /health/ready        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
-GET    /metrics             | 401       | 200             | 401 | 403             | 200             | 403             | 403             | 200
-GET    /openapi.json        | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
-GET    /docs/static/index.html    | 302 | 302 | 302 | 302 | 302 | 302 | 302 | 302
-GET    /swagger/static/index.html | 302 | 302 | 302 | 302 | 302 | 302 | 302 | 302
-GET    /docs/**             | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
-GET    /swagger/**          | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
-GET    /redoc/**            | 200       | 200             | 200 | 200             | 200             | 200             | 200             | 200
+route                                               | operator        | user            | admin           | reader          | writer          | admin key
+GET    /tasks                                       | 200             | 200             | 200             | 200             | 403             | 200
+POST   /tasks                                       | 201             | 201             | 201             | 403             | 201             | 201
+GET    /tasks.ics                                   | 200             | 200             | 200             | 200             | 403             | 200
+GET    /calendar-feeds                              | 401             | 200             | 200             | 200             | 403             | 200
+POST   /calendar-feeds                              | 401             | 201             | 201             | 403             | 403             | 403
+DELETE /calendar-feeds/:id                          | 401             | 204 404 404     | 204 404 404     | 403             | 403             | 403
+GET    /tasks/export                                | 200             | 200             | 200             | 200             | 403             | 200
+POST   /tasks/batch                                 | 200             | 200             | 200             | 403             | 200             | 200
+GET    /tasks/:id                                   | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+PATCH  /tasks/:id                                   | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+PUT    /tasks/:id                                   | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+DELETE /tasks/:id                                   | 204 204 204 404 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
+POST   /tasks/:id/restore                           | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+GET    /analytics                                   | 200             | 200             | 200             | 200             | 403             | 200
+GET    /currencies                                  | 200             | 200             | 200             | 200             | 403             | 200
+POST   /currencies                                  | 201             | 403             | 201             | 403             | 403             | 201
+GET    /currencies/convert                          | 200             | 200             | 200             | 200             | 403             | 200
+GET    /currencies/:key                             | 200 404         | 200 404         | 200 404         | 200 404         | 403             | 200 404
+PATCH  /currencies/:key                             | 200 404         | 403             | 200 404         | 403             | 403             | 200 404
+DELETE /currencies/:key                             | 204 404         | 403             | 204 404         | 403             | 403             | 204 404
+GET    /currencies/:key/history                     | 200 404         | 200 404         | 200 404         | 200 404         | 403             | 200 404
+GET    /currencies/:key/series                      | 200 404         | 200 404         | 200 404         | 200 404         | 403             | 200 404
+POST   /tasks/:id/retry                             | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+POST   /tasks/:id/cancel                            | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 403             | 200 403 403 404 | 200 200 200 404
+GET    /tasks/:id/runs                              | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+GET    /queue                                       | 200             | 200             | 200             | 200             | 403             | 200
+GET    /tasks/:id/attachments                       | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+POST   /tasks/:id/attachments                       | 201 201 201 404 | 201 403 403 404 | 201 201 201 404 | 403             | 201 403 403 404 | 201 201 201 404
+GET    /tasks/:id/attachments/:aid                  | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+DELETE /tasks/:id/attachments/:aid                  | 204 204 204 404 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
+GET    /importers                                   | 200             | 403             | 200             | 403             | 403             | 200
+GET    /importers/:name/runs                        | 200 404         | 403             | 200 404         | 403             | 403             | 200 404
+POST   /importers/:name/run                         | 200 404         | 403             | 200 404         | 403             | 403             | 200 404
+POST   /task-generator/run                          | 200             | 403             | 200             | 403             | 403             | 200
+POST   /tasks/run                                   | 202             | 403             | 202             | 403             | 403             | 202
+POST   /test/nats                                   | 503             | 403             | 503             | 403             | 403             | 503
+GET    /users                                       | 200             | 403             | 200             | 403             | 403             | 403
+PATCH  /users/:id                                   | 200 200 404     | 403             | 200 200 404     | 403             | 403             | 403
+GET    /webhooks                                    | 200             | 200             | 200             | 200             | 403             | 200
+POST   /webhooks                                    | 201             | 201             | 201             | 403             | 403             | 201
+GET    /webhooks/:id                                | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+PATCH  /webhooks/:id                                | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 403             | 403             | 200 200 200 404
+DELETE /webhooks/:id                                | 204 204 204 404 | 204 403 403 404 | 204 204 204 404 | 403             | 204 403 403 404 | 204 204 204 404
+POST   /webhooks/:id/secret                         | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 403             | 403             | 200 200 200 404
+POST   /webhooks/:id/test                           | 202 202 202 404 | 202 403 403 404 | 202 202 202 404 | 403             | 403             | 202 202 202 404
+GET    /webhooks/:id/deliveries                     | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+GET    /webhooks/:id/deliveries/:delivery           | 200 200 200 404 | 200 403 403 404 | 200 200 200 404 | 200 403 403 404 | 403             | 200 200 200 404
+POST   /webhooks/:id/deliveries/:delivery/redeliver | 202 202 202 404 | 202 403 403 404 | 202 202 202 404 | 403             | 403             | 202 202 202 404
+POST   /auth/register                               | 201             | 201             | 201             | 201             | 201             | 201
+POST   /auth/login                                  | 200             | 200             | 200             | 200             | 200             | 200
+POST   /auth/refresh                                | 200             | 200             | 200             | 200             | 200             | 200
+POST   /auth/logout                                 | 401             | 204             | 204             | 403             | 403             | 403
+GET    /auth/me                                     | 401             | 200             | 200             | 200             | 403             | 200
+POST   /auth/password                               | 401             | 200             | 200             | 403             | 403             | 403
+GET    /auth/sessions                               | 401             | 200             | 200             | 200             | 403             | 200
+DELETE /auth/sessions/:id                           | 401             | 204 404 404     | 204 404 404     | 403             | 403             | 403
+GET    /auth/tokens                                 | 401             | 200             | 200             | 200             | 403             | 200
+POST   /auth/tokens                                 | 401             | 201             | 201             | 403             | 403             | 403
+DELETE /auth/tokens/:id                             | 401             | 204 404 404     | 204 404 404     | 403             | 403             | 403
+POST   /auth/ticket                                 | 201             | 201             | 201             | 201             | 403             | 201
+GET    /auth/setup                                  | 401             | 401             | 401             | 401             | 401             | 401
+POST   /auth/setup                                  | 401             | 401             | 401             | 401             | 401             | 401
+GET    /ws                                          | 426             | 426             | 426             | 426             | 426             | 426
+GET    /ws/currencies                               | 426             | 426             | 426             | 426             | 426             | 426
+GET    /ws/tasks                                    | 426             | 426             | 426             | 426             | 426             | 426
+WS     /ws                                          | open            | open            | open            | open            | 403             | open
+WS     /ws/currencies                               | open            | open            | open            | open            | 403             | open
+WS     /ws/tasks                                    | open            | open            | open            | open            | 403             | open
+GET    /events                                      | 200             | 200             | 200             | 200             | 403             | 200
+GET    /asyncapi.json                               | 200             | 200             | 200             | 200             | 200             | 200
+GET    /                                            | 302             | 302             | 302             | 302             | 302             | 302
+GET    /health                                      | 200             | 200             | 200             | 200             | 200             | 200
+GET    /health/ready                                | 200             | 200             | 200             | 200             | 200             | 200
+GET    /metrics                                     | 200             | 403             | 200             | 403             | 403             | 200
+GET    /openapi.json                                | 200             | 200             | 200             | 200             | 200             | 200
+GET    /docs/static/index.html                      | 302             | 302             | 302             | 302             | 302             | 302
+GET    /swagger/static/index.html                   | 302             | 302             | 302             | 302             | 302             | 302
+GET    /docs/**                                     | 200             | 200             | 200             | 200             | 200             | 200
+GET    /swagger/**                                  | 200             | 200             | 200             | 200             | 200             | 200
+GET    /redoc/**                                    | 200             | 200             | 200             | 200             | 200             | 200
 `
 
 const [header, ...lines] = table
@@ -109,6 +109,71 @@ const rows = lines.map(([route, ...cells]) => {
   const expected = Object.fromEntries(cells.map((cell, i) => [header![i + 1], cell.split(' ')]))
   return { method, path, expected: expected as Record<string, string[]> }
 })
+
+/** Every route that may be called without a token while access is required. All other routes need one. */
+const openRoutes = `
+public POST /auth/login
+public POST /auth/refresh
+public POST /auth/register
+public GET  /auth/setup
+public POST /auth/setup
+public GET  /
+public GET  /docs/**
+public GET  /health
+public GET  /health/ready
+public GET  /openapi.json
+public GET  /redoc/**
+public GET  /swagger/**
+feed   GET  /tasks.ics
+ticket GET  /ws
+ticket GET  /ws/currencies
+ticket GET  /ws/tasks
+`
+/** Every route whose requests the rate limit does not count. */
+const unlimitedRoutes = `
+GET /docs/**
+GET /health
+GET /health/ready
+GET /openapi.json
+GET /redoc/**
+GET /swagger/**
+`
+
+/** The registered routes with their `config`; the documentation's pages are one. */
+function configs({ routes }: World['app']) {
+  return [...routes].flatMap(([path, methods]) =>
+    [...methods].map(([method, { config = {} }]) => {
+      const area = path.replace(/^(\/(?:docs|swagger|redoc))(?:\/.*)?$/, '$1/**')
+      return { route: `${method === 'HEAD' ? 'GET' : method} ${area}`, config }
+    }),
+  )
+}
+
+function listed(list: string): string[] {
+  return list
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/ +/g, ' '))
+    .sort()
+}
+
+/** The statuses of a caller without a token, and with an invalid one, that follow from the route's `access`. */
+function derived(
+  { routes }: World['app'],
+  method: string,
+  path: string,
+  operator: string[],
+): Record<string, string[]> {
+  const route = routes.get(path)?.get(method === 'WS' ? 'GET' : method)
+  switch (route?.config?.access) {
+    case 'public':
+      return { anonymous: operator, bad: operator }
+    case 'ticket':
+      return { anonymous: [method === 'WS' ? 'open' : '401'], bad: ['401'] }
+    default:
+      return { anonymous: ['401'], bad: ['401'] }
+  }
+}
 
 /** What a route with a parameter is asked about, in the order of the table. */
 function thingsOf(path: string): string[] {
@@ -187,10 +252,29 @@ describe.each(['required', 'open'] as const)('while access is %s', (mode) => {
   })
   afterAll(() => world[Symbol.asyncDispose]())
 
-  test('every registered route has its line, and every line its route', () => {
+  test('only the listed routes may be called without a token', () => {
+    const open = configs(world.app)
+      .filter(({ config }) => config.access !== undefined && config.access !== 'token')
+      .map(({ route, config }) => `${config.access} ${route}`)
+    expect([...new Set(open)].sort()).toEqual(listed(openRoutes))
+  })
+
+  test('only the listed routes are not rate-limited', () => {
+    const unlimited = configs(world.app).filter(({ config }) => config.isRateLimited === false)
+    expect([...new Set(unlimited.map(({ route }) => route))].sort()).toEqual(listed(unlimitedRoutes))
+  })
+
+  test('all methods of a path have the same access', () => {
+    const mixed = [...world.app.routes].filter(
+      ([, methods]) => new Set([...methods.values()].map(({ config }) => config?.access)).size > 1,
+    )
+    expect(mixed.map(([path]) => path)).toEqual([])
+  })
+
+  test('every registered route has a line, and every line a route', () => {
     const { app } = world
     const registered = [...app.routes].flatMap(([path, methods]) =>
-      [...methods].map((method) => `${method} ${path}`),
+      [...methods.keys()].map((method) => `${method} ${path}`),
     )
     const lines = rows.filter(({ method }) => method !== 'WS')
     const expected = lines.flatMap(({ method, path }) => {
@@ -205,9 +289,9 @@ describe.each(['required', 'open'] as const)('while access is %s', (mode) => {
     expect(sockets.map(({ path }) => path)).toEqual(upgraded.map(({ path }) => path))
   })
 
-  test('every column has its caller, and every cell one answer or one for each thing', () => {
-    const without = mode === 'open' ? 'anonymous' : 'operator'
-    const columns = new Set(world.callers.map(({ column }) => column)).add(without)
+  test('every column has a caller, and every cell one status or one for each resource', () => {
+    const columns = new Set(world.callers.map(({ column }) => column)).add('operator')
+    for (const column of ['anonymous', 'bad']) columns.delete(column)
     for (const { path, expected } of rows) {
       expect(new Set(Object.keys(expected))).toEqual(columns)
       for (const { length } of Object.values(expected)) expect([1, thingsOf(path).length]).toContain(length)
@@ -217,9 +301,10 @@ describe.each(['required', 'open'] as const)('while access is %s', (mode) => {
   test.each(rows)('$method $path', async ({ method, path, expected }) => {
     const questions: Question[] = []
     for (const caller of world.callers) {
-      const cell = expected[caller.column]!
       for (const one of pathsOf(world.app, path)) {
         for (const each of methodsOf(method)) {
+          const cells = { ...expected, ...derived(world.app, each, one, expected.operator!) }
+          const cell = cells[caller.column]!
           for (const [i, thing] of thingsOf(one).entries()) {
             const wanted = (cell[i] ?? cell[0])!
             questions.push({ method: each, path: one, thing, caller, wanted })

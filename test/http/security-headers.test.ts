@@ -29,7 +29,7 @@ test.each([
   ['PATCH', '/tasks', json, 405],
   ['POST', '/tasks', { 'content-type': 'text/plain' }, 415],
   ['GET', '/tasks?limit=x', {}, 422],
-])('%s %s with %j, %i, is data that no page can do anything with', async (method, path, given, expected) => {
+])('%s %s with %j, %i, has the headers of a data response', async (method, path, given, expected) => {
   const { status, headers } = await raw(app, method, path, given as Record<string, string>)
   expect(status).toBe(expected)
   expect(headers).toMatchObject({
@@ -59,14 +59,14 @@ test.each(['/docs', '/swagger/', '/redoc'])(
   },
 )
 
-test('Redoc asks no other host for its logo', async () => {
+test('Redoc loads no logo from another host', async () => {
   const { body, headers } = await app.fetch('/redoc/redoc.standalone.js')
   expect(headers.get('content-type')).toMatch(/javascript/)
   expect(body.length).toBeGreaterThan(500_000)
   expect(body).not.toContain('cdn.redoc.ly')
 })
 
-test('only who came by TLS, as a trusted proxy says, is told to stay with it', async () => {
+test('HSTS is sent only if a trusted proxy reports TLS', async () => {
   const hsts = async (server: TestApp, headers: Record<string, string>, path = '/tasks') =>
     (await raw(server, 'GET', path, headers)).headers['strict-transport-security']
   const tls = { 'x-forwarded-proto': 'https' }

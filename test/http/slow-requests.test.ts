@@ -42,7 +42,7 @@ async function begin(method: string, path: string, token: string, body: object) 
 const patch = (id: number, changes: object) =>
   app.send('PATCH', `/users/${id}`, changes, { authorization: `Bearer ${admin.access_token}` })
 
-test('an admin who is demoted while their body is on its way does not make themselves one again', async () => {
+test('an admin who is demoted while the body arrives cannot promote themselves again', async () => {
   const { user, access_token } = await registerAdmin(app, 'mallory')
   const finish = await begin('PATCH', `/users/${user.id}`, access_token, { role: 'admin' })
   expect((await patch(user.id, { role: 'user' })).status).toBe(200)
@@ -51,7 +51,7 @@ test('an admin who is demoted while their body is on its way does not make thems
   expect(row).toEqual({ role: 'user' })
 })
 
-test('nor does an API token with the scope admin', async () => {
+test('an API token of a demoted admin cannot promote its owner', async () => {
   const { user, access_token } = await registerAdmin(app, 'trudy')
   const made = await app.send(
     'POST',
@@ -64,7 +64,7 @@ test('nor does an API token with the scope admin', async () => {
   expect(await finish()).toBe(403)
 })
 
-test('who is disabled meanwhile writes nothing', async () => {
+test('a user who is disabled while the body arrives writes nothing', async () => {
   const { user, access_token } = await register(app, 'oscar')
   const finish = await begin('POST', '/tasks', access_token, { title: 'Late' })
   expect((await patch(user.id, { disabled: true })).status).toBe(200)
@@ -72,7 +72,7 @@ test('who is disabled meanwhile writes nothing', async () => {
   expect(await app.database.rows('SELECT FROM tasks')).toEqual([])
 })
 
-test('who is still allowed is served, however slow', async () => {
+test('a slow request of an allowed user is served', async () => {
   const { access_token } = await register(app, 'peggy')
   const finish = await begin('POST', '/auth/password', access_token, {
     current_password: PASSWORD,

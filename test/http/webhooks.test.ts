@@ -115,13 +115,13 @@ test.each([
     'http://[fd00::1]/',
     'http://0.0.0.0/',
   ].map((url) => [{ url }, 'body.url', 'must have a public address unless WEBHOOK_ALLOW lists the host']),
-  [{ ...example, types: [] }, 'body.types', /at least|fewer than/],
-  [{ ...example, types: ['task_created', 'task_created'] }, 'body.types', /duplicate/],
+  [{ ...example, types: [] }, 'body.types', /at least/],
+  [{ ...example, types: ['task_created', 'task_created'] }, 'body.types', /twice/],
   [{ ...example, types: ['webhook_test'] }, 'body.types.0', /must be one of task_created/],
-  [{ ...example, types: 'task_created' }, 'body.types', 'must be array or null'],
+  [{ ...example, types: 'task_created' }, 'body.types', 'must be an array or null'],
   [{ ...example, description: 'x'.repeat(501) }, 'body.description', 'must have at most 500 characters'],
-  [{ ...example, secret: 'whsec_mine' }, 'body.secret', 'is not known here'],
-  [{ ...example, user_id: 1 }, 'body.user_id', 'is not known here'],
+  [{ ...example, secret: 'whsec_mine' }, 'body.secret', 'is not a known field'],
+  [{ ...example, user_id: 1 }, 'body.user_id', 'is not a known field'],
 ] as [object, string, string | RegExp][])('%j is rejected', async (body, path, message) => {
   const { call } = await caller()
   const answer = await call('POST', '/webhooks', body)

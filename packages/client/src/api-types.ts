@@ -8,7 +8,7 @@ export interface Problem {
   detail: string
   /** Path of the request */
   instance: string
-  /** Each mistake of the request, for 422 */
+  /** All errors of the request, for 422 */
   errors?: Array<{
     path: string
     message: string
@@ -183,7 +183,7 @@ export interface NewCalendarFeed {
   name: string
   created_at: string
   last_used_at: string | null
-  /** To give to a calendar; shown only now */
+  /** URL for a calendar program; shown only once */
   url: string
 }
 
@@ -195,19 +195,19 @@ export interface CalendarFeed {
 }
 
 export interface Analytics {
-  /** Tasks that were created in the period, by what they are now */
+  /** Tasks created in the period, by their current status */
   by_status: Record<string, number>
-  /** The same, by whose they are; `(nobody)` has those of no user */
+  /** Tasks created in the period, by owner; `(nobody)` counts tasks without an owner */
   by_user: Record<string, number>
-  /** Days of the period on which a task was created, or became what it is now: done */
+  /** Days of the period on which a task was created or completed */
   by_day: Array<{
     date: string
     created: number
     completed: number
   }>
-  /** Tasks that were created in the period */
+  /** Number of tasks created in the period */
   total: number
-  /** Of the tasks that were completed in the period, but for those that were created done */
+  /** Mean time from creation to completion of the tasks completed in the period, except those created as done */
   median_seconds_to_done: number | null
 }
 
@@ -242,13 +242,13 @@ export interface QueueFigures {
 export interface Attachment {
   id: number
   task_id: number
-  /** As the client gave it, without folders */
+  /** File name that the client sent, without folders */
   name: string
-  /** Told by the content, whatever the client called it */
+  /** Media type detected from the content; the type that the client sent is ignored */
   content_type: string
-  /** Bytes */
+  /** Size in bytes */
   size: number
-  /** Checksum of the content, hexadecimal; the ETag */
+  /** SHA-256 of the content, hexadecimal; also the ETag */
   sha256: string
   created_at: string
 }
@@ -408,12 +408,12 @@ export interface WebhookDeliveryWithEvent {
 }
 
 export interface Grant {
-  /** For the Authorization header, after "Bearer " */
+  /** Token for the Authorization header, after "Bearer " */
   access_token: string
-  /** Can be used once, for the next pair */
+  /** Token for /auth/refresh; it works once */
   refresh_token: string
   token_type: 'bearer'
-  /** Seconds for which the access token is valid */
+  /** Lifetime of the access token, in seconds */
   expires_in: number
   user: User
 }
@@ -425,37 +425,37 @@ export interface Session {
   created_at: string
   last_used_at: string
   expires_at: string
-  /** Whether it is the session of this call */
+  /** Whether this request belongs to the session */
   current: boolean
 }
 
 export interface NewApiToken {
   id: number
   name: string
-  /** read: GET; write: changes; admin: users, for admins only */
+  /** read: GET requests; write: changes; admin: users, for admins only */
   scopes: Array<'read' | 'write' | 'admin'>
   created_at: string
-  /** To the minute */
+  /** Time of the last use, to the minute */
   last_used_at: string | null
   expires_at: string | null
-  /** Shown only now */
+  /** The token; shown only once */
   token: string
 }
 
 export interface ApiToken {
   id: number
   name: string
-  /** read: GET; write: changes; admin: users, for admins only */
+  /** read: GET requests; write: changes; admin: users, for admins only */
   scopes: Array<'read' | 'write' | 'admin'>
   created_at: string
-  /** To the minute */
+  /** Time of the last use, to the minute */
   last_used_at: string | null
   expires_at: string | null
 }
 
 export interface Ticket {
   ticket: string
-  /** Seconds */
+  /** Lifetime of the ticket, in seconds */
   expires_in: number
 }
 
@@ -468,28 +468,28 @@ export interface EventPage {
 }
 
 export interface Routes {
-  /** Whether the process lives */
+  /** Check that the process runs */
   'GET /health': {
     answer: {
       status: 'healthy'
     }
   }
-  /** Whether requests can be served */
+  /** Check that requests can be served */
   'GET /health/ready': {
     answer: {
       status: 'ready'
       checks: Record<string, {
         status: 'up' | 'down'
-        /** Why; only where access needs no token, since it names what is inside */
+        /** The reason. Shown only if access needs no token, because it names internal services */
         error?: string
       }>
-      /** What this process does */
+      /** Roles of this process */
       roles?: string[]
-      /** Which of the processes it is that share the port; null: the only one */
+      /** Index of this process among those that share the port; null: there is only one */
       worker?: number | null
     }
   }
-  /** Metrics in the text format of Prometheus */
+  /** Read metrics in the text format of Prometheus */
   'GET /metrics': {
     answer: string
   }
@@ -674,41 +674,41 @@ export interface Routes {
     }
     answer: BatchResults
   }
-  /** Your tasks as a calendar */
+  /** Read your tasks as a calendar */
   'GET /tasks.ics': {
     query?: {
-      /** Of a feed, instead of a bearer token */
+      /** Token of a calendar feed, instead of a bearer token */
       token?: string | undefined
     } | undefined
     answer: string
   }
-  /** Make an address for a calendar to read your tasks at */
+  /** Create a calendar feed */
   'POST /calendar-feeds': {
     body: {
-      /** What it is for */
+      /** A name that says what the feed is for */
       name: string
     }
     answer: NewCalendarFeed
   }
-  /** List the addresses of your calendars */
+  /** List your calendar feeds */
   'GET /calendar-feeds': {
     answer: CalendarFeed[]
   }
-  /** Delete the address of a calendar */
+  /** Delete a calendar feed */
   'DELETE /calendar-feeds/{id}': {
     path: {
       id: number
     }
     answer: undefined
   }
-  /** Figures of tasks in a period */
+  /** Task statistics for a period */
   'GET /analytics': {
     query?: {
-      /** The first day */
+      /** First day of the period */
       start_date?: string | undefined
-      /** The last day */
+      /** Last day of the period */
       end_date?: string | undefined
-      /** By whose midnights days begin and end: a time zone of the IANA database */
+      /** Time zone in which days begin and end, a name of the IANA database */
       tz?: string | undefined
     } | undefined
     answer: Analytics
@@ -868,7 +868,7 @@ export interface Routes {
     }
     answer: Conversion
   }
-  /** Tell a rate over NATS as another service would */
+  /** Publish a rate over NATS, as another service would */
   'POST /test/nats': {
     query?: {
       /** ISO 4217, in any letter case */
@@ -926,7 +926,7 @@ export interface Routes {
     } | undefined
     answer: User[]
   }
-  /** Change the role of a user, or disable them */
+  /** Change the role of a user, or disable or enable them */
   'PATCH /users/{id}': {
     path: {
       id: number
@@ -1034,12 +1034,12 @@ export interface Routes {
     body: {
       /** 3 to 64 letters, digits, dots, hyphens and underscores; unique without regard to case */
       username: string
-      /** None of the commonest, and not the user name */
+      /** Not a common password, and not the user name */
       password: string
     }
     answer: Grant
   }
-  /** Exchange a refresh token for a new pair */
+  /** Exchange a refresh token for new tokens */
   'POST /auth/refresh': {
     body: {
       refresh_token: string
@@ -1050,7 +1050,7 @@ export interface Routes {
   'POST /auth/logout': {
     answer: undefined
   }
-  /** Who the token belongs to */
+  /** Read the user of this token */
   'GET /auth/me': {
     answer: User
   }
@@ -1058,12 +1058,12 @@ export interface Routes {
   'POST /auth/password': {
     body: {
       current_password: string
-      /** None of the commonest, and not the user name */
+      /** Not a common password, and not the user name */
       new_password: string
     }
     answer: Grant
   }
-  /** List your sessions, the one used last first */
+  /** List your sessions, most recently used first */
   'GET /auth/sessions': {
     answer: Session[]
   }
@@ -1086,11 +1086,11 @@ export interface Routes {
     } | URLSearchParams
     answer: Grant
   }
-  /** Make an API token for programs */
+  /** Create an API token for scripts and services */
   'POST /auth/tokens': {
     body: {
       name: string
-      /** read: GET; write: changes; admin: users, for admins only */
+      /** read: GET requests; write: changes; admin: users, for admins only */
       scopes: Array<'read' | 'write' | 'admin'>
       expires_in_days?: number | null | undefined
     }
@@ -1107,17 +1107,17 @@ export interface Routes {
     }
     answer: undefined
   }
-  /** Get a ticket to open a WebSocket with */
+  /** Get a one-time ticket for a WebSocket */
   'POST /auth/ticket': {
     answer: Ticket
   }
-  /** Make the first admin */
+  /** Create the first admin */
   'POST /auth/setup': {
     body: {
       token: string
       /** 3 to 64 letters, digits, dots, hyphens and underscores; unique without regard to case */
       username: string
-      /** None of the commonest, and not the user name */
+      /** Not a common password, and not the user name */
       password: string
     } | URLSearchParams
     answer: User

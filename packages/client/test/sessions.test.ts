@@ -41,7 +41,7 @@ async function sessionServer(options: { expired: number; refresh?: Reply; stream
     if (asked.url === '/auth/refresh') return (options.refresh ?? refresh)(response, asked)
     const token = /^Bearer a(\d+)$/.exec(asked.headers.authorization ?? '')?.[1]
     if (token === undefined || Number(token) <= options.expired) {
-      return problem(401, 'The token is not valid, or no longer.')(response, asked)
+      return problem(401, 'The token is invalid, expired or revoked.')(response, asked)
     }
     return (options.stream ?? json(200, []))(response, asked)
   })

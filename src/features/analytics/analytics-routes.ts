@@ -17,9 +17,9 @@ export function analyticsRoutes(deps: {
       {
         schema: {
           tags: ['tasks'],
-          summary: 'Figures of tasks in a period',
+          summary: 'Task statistics for a period',
           description:
-            'Of one’s own tasks; an admin’s are of everybody’s. Without dates: of all that are not in the trash.',
+            'Users see statistics for their own tasks; admins for all tasks. Without dates, all tasks outside the trash are counted.',
           querystring: AnalyticsQuerySchema,
           response: { 200: AnalyticsSchema, ...problems(422) },
         },

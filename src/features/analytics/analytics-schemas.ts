@@ -2,7 +2,7 @@ import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { isDay } from '../../core/moment.ts'
 import { isTimeZone } from './time-zone.ts'
 
-/** What the schemas of analytics say beyond JSON Schema. */
+/** Formats of the analytics schemas, beyond JSON Schema. */
 export const analyticsFormats = {
   day: { is: isDay, message: 'must be a day of the calendar such as 2025-12-15' },
   'time-zone': { is: isTimeZone, message: 'must be a time zone of the IANA database such as Europe/Moscow' },
@@ -12,14 +12,24 @@ export const AnalyticsQuerySchema = {
   type: 'object',
   required: ['tz'],
   properties: {
-    start_date: { type: 'string', format: 'day', description: 'The first day', examples: ['2025-05-01'] },
-    end_date: { type: 'string', format: 'day', description: 'The last day', examples: ['2025-05-24'] },
+    start_date: {
+      type: 'string',
+      format: 'day',
+      description: 'First day of the period',
+      examples: ['2025-05-01'],
+    },
+    end_date: {
+      type: 'string',
+      format: 'day',
+      description: 'Last day of the period',
+      examples: ['2025-05-24'],
+    },
     tz: {
       type: 'string',
       format: 'time-zone',
       maxLength: 100,
       default: 'UTC',
-      description: 'By whose midnights days begin and end: a time zone of the IANA database',
+      description: 'Time zone in which days begin and end, a name of the IANA database',
       examples: ['Europe/Moscow'],
     },
   },
@@ -36,12 +46,12 @@ export const AnalyticsSchema: JSONSchema = {
     by_status: {
       type: 'object',
       additionalProperties: count,
-      description: 'Tasks that were created in the period, by what they are now',
+      description: 'Tasks created in the period, by their current status',
     },
     by_user: {
       type: 'object',
       additionalProperties: count,
-      description: 'The same, by whose they are; `(nobody)` has those of no user',
+      description: 'Tasks created in the period, by owner; `(nobody)` counts tasks without an owner',
     },
     by_day: {
       type: 'array',
@@ -50,13 +60,14 @@ export const AnalyticsSchema: JSONSchema = {
         required: ['date', 'created', 'completed'],
         properties: { date: { type: 'string', format: 'day' }, created: count, completed: count },
       },
-      description: 'Days of the period on which a task was created, or became what it is now: done',
+      description: 'Days of the period on which a task was created or completed',
     },
-    total: { ...count, description: 'Tasks that were created in the period' },
+    total: { ...count, description: 'Number of tasks created in the period' },
     median_seconds_to_done: {
       type: ['number', 'null'],
       minimum: 0,
-      description: 'Of the tasks that were completed in the period, but for those that were created done',
+      description:
+        'Mean time from creation to completion of the tasks completed in the period, except those created as done',
     },
   },
   title: 'Analytics',

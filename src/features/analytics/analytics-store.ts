@@ -2,29 +2,29 @@ import sql, { empty, raw, type Sql } from 'sql-template-tag'
 import type { Database, Queryable } from '../../platform/database/database.ts'
 import type { Status } from '../tasks/index.ts'
 
-/** Days such as `2025-12-15`, both of the period; undefined: without a bound. */
+/** First and last day of the period, such as `2025-12-15`; undefined: unbounded. */
 export interface AnalyticsPeriod {
   from: string | undefined
   to: string | undefined
 }
 
-/** How many tasks were created in the period, by status and by user, and what happened on each of its days. */
+/** Numbers of tasks created in the period, by status and by user, and the numbers for each day. */
 export type AnalyticsCount =
   | { kind: 'status'; key: Status; value: number }
-  /** `key` is the name; null: of nobody. */
+  /** `key` is the user name; null: tasks without an owner. */
   | { kind: 'user'; key: string | null; value: number }
   | { kind: 'created' | 'completed'; key: string; value: number }
-  /** In seconds; null: nothing was completed. */
+  /** In seconds; null: no task was completed. */
   | { kind: 'median'; key: null; value: number | null }
 
-/** Not known to this PostgreSQL, though it is a time zone of the IANA database. */
+/** Thrown if PostgreSQL does not know a time zone of the IANA database. */
 export class UnknownTimeZone extends Error {}
 
 const INVALID_PARAMETER_VALUE = '22023'
 
 /**
- * Counts the tasks of `owner`, or everybody's. Days are those of the session's time zone, which costs half as much
- * as `AT TIME ZONE` in each row, and takes names of zones only, where that takes abbreviations first.
+ * Counts the tasks of `owner`, or all tasks. Days are those of the session's time zone. That costs half as much as
+ * `AT TIME ZONE` in each row, and it accepts only names of zones, while `AT TIME ZONE` prefers abbreviations.
  */
 export async function countTasks(
   db: Database,
@@ -58,8 +58,8 @@ async function figures(
 }
 
 /**
- * Everything is read once and counted in two hash tables at the same time; what was done is read from its index.
- * OFFSET keeps the planner from computing each day anew wherever it is used.
+ * Reads all rows once and counts them in two hash tables; completed tasks are read from their index.
+ * OFFSET keeps the planner from computing each day again at every use.
  */
 function statement(owner: number | undefined, period: AnalyticsPeriod): Sql {
   const scope = sql`deleted_at IS NULL ${owner === undefined ? empty : sql`AND user_id = ${owner}`}`
@@ -88,14 +88,14 @@ function statement(owner: number | undefined, period: AnalyticsPeriod): Sql {
 
 const always = raw('true')
 
-/** By days and not by instants: there are days that begin twice, and days that do not begin at midnight. */
+/** Compares days, not instants: some days begin twice, and some do not begin at midnight. */
 function isIn(day: string, { from, to }: AnalyticsPeriod): Sql {
   const after = from === undefined ? always : sql`${raw(day)} >= ${from}`
   const before = to === undefined ? always : sql`${raw(day)} <= ${to}`
   return sql`(${after} AND ${before})`
 }
 
-/** A wider period, of instants, for which no day has to be computed. */
+/** A wider period in instants, so that an index can be used before days are computed. */
 function near(instant: string, { from, to }: AnalyticsPeriod): Sql {
   const after = from === undefined ? always : sql`${raw(instant)} > ${from}::date - 2`
   const before = to === undefined ? always : sql`${raw(instant)} < ${to}::date + 3`

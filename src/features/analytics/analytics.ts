@@ -6,7 +6,7 @@ import { type Status, statuses } from '../tasks/index.ts'
 import { type AnalyticsQuery, analyticsFormats } from './analytics-schemas.ts'
 import { type AnalyticsCount, countTasks, UnknownTimeZone } from './analytics-store.ts'
 
-/** Whose the tasks of no user are; no name of a user has brackets. */
+/** Label for tasks without an owner. User names cannot contain brackets. */
 const NOBODY = '(nobody)'
 
 export interface Analytics {
@@ -17,7 +17,7 @@ export interface Analytics {
   median_seconds_to_done: number | null
 }
 
-/** The figures of the tasks that the actor may see. */
+/** Returns the statistics of the tasks that the actor may see. */
 export async function analyticsFor(
   db: Database,
   actor: Actor,

@@ -13,8 +13,8 @@ import { parseRange } from './byte-range.ts'
 import { reprDigest } from './digest.ts'
 
 /**
- * What somebody uploads must not act in the name of this site: it is to be saved and not shown, is of the type
- * it is sent with, and where a browser shows it all the same it may run nothing.
+ * Headers that keep an uploaded file from acting as a page of this site: browsers save it instead of showing it, do
+ * not guess its type, and run nothing if they show it nevertheless.
  */
 const CONTENT_POLICY = "default-src 'none';frame-ancestors 'none';sandbox"
 
@@ -48,7 +48,7 @@ export function contentRoutes(deps: {
       return reply.code(304).headers(validators(tag)).send()
     }
     const range = method === 'GET' ? rangeOf(request, tag, size) : undefined
-    // Before the headers, which an error must not have.
+    // Opened before the headers are set, so that an error has none of them.
     const content = method === 'GET' ? await files.open(attachment, range) : undefined
     reply.headers({ ...validators(tag), ...describe(attachment) })
     reply.header('content-length', range ? range.end - range.start + 1 : size)
@@ -61,7 +61,7 @@ export function contentRoutes(deps: {
     app.get(
       '/tasks/:id/attachments/:aid',
       {
-        // It would read the whole file, only to count it.
+        // Fastify's HEAD would read the whole file, only to count its bytes.
         exposeHeadRoute: false,
         schema: {
           summary: 'Download an attachment',
@@ -69,17 +69,17 @@ export function contentRoutes(deps: {
           headers,
           produces: ['application/octet-stream'],
           response: {
-            200: binary('The content', 'All of the file'),
-            206: binary('The range of it', 'All'),
+            200: binary('The content of the file', 'All of the file'),
+            206: binary('The requested range of the content', 'All'),
             304: { type: 'null', description: 'Not modified' },
             ...problems(404, 416, 422),
           },
         },
       },
-      (request, reply) => send(request as never, reply as never) as never,
+      (request, reply) => send(request, reply as never) as never,
     )
     app.head('/tasks/:id/attachments/:aid', { schema: { hide: true, params } }, (request, reply) =>
-      send(request as never, reply),
+      send(request, reply),
     )
     done()
   }
@@ -90,12 +90,12 @@ function rangeOf({ headers }: ContentRequest, tag: string, size: number) {
   if (condition !== undefined && condition !== tag) return undefined
   const range = parseRange(headers.range, size)
   if (range !== 'unsatisfiable') return range
-  throw new DomainError('range-not-satisfiable', `It has ${size} bytes, and none of them is in that range.`, {
+  throw new DomainError('range-not-satisfiable', `The range is outside the file, which has ${size} bytes.`, {
     headers: { 'content-range': `bytes */${size}`, 'accept-ranges': 'bytes' },
   })
 }
 
-/** Whoever has it may use it again, after asking whether they still may. */
+/** Caches may reuse the content after revalidating it, which checks access again. */
 function validators(tag: string): Record<string, string> {
   return { etag: tag, 'cache-control': 'private, no-cache' }
 }

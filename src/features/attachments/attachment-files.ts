@@ -21,7 +21,7 @@ import {
 import { contentTypeOf } from './content-type.ts'
 import type { Upload } from './upload.ts'
 
-/** No upload takes so long; what is older was left by a process that died. */
+/** Maximum duration of an upload. Older files were left by a process that died. */
 const GIVEN_UP_SECONDS = 3600
 const REMOVED_AT_ONCE = 8
 
@@ -29,32 +29,32 @@ const REMOVED_AT_ONCE = 8
 export interface StoredUpload extends AsyncDisposable {
   id: number
   size: number
-  /** To be called once it is surely attached. */
+  /** Keeps the bytes. Call it after the commit. */
   keep(): void
 }
 
-/** The bytes of attachments. A row tells of them before they are stored and until they are removed. */
+/** The bytes of attachments. A row exists before the bytes are stored and until they are removed. */
 export interface AttachmentFiles {
   store(taskId: number, upload: Upload): Promise<StoredUpload>
   open(attachment: AttachmentRow, range?: ByteRange): Promise<Readable>
-  /** Removes bytes that are no attachment any more; what cannot be removed now is left to `purge`. */
+  /** Removes the bytes of a deleted attachment. `purge` removes those that cannot be removed now. */
   remove(stored: StoredBytes): Promise<void>
-  /** Removes what killed processes left of uploads on this machine. */
+  /** Removes incomplete uploads of killed processes from this machine. */
   sweep(): Promise<void>
-  /** Removes up to `limit` that are no attachment any more, or were never; says how many. */
+  /** Removes the bytes of up to `limit` deleted attachments and abandoned uploads. Returns their number. */
   purge(limit: number): Promise<number>
 }
 
 export function createAttachmentFiles(deps: {
   db: Database
   storage: FileStorage
-  /** Where uploads come in. */
+  /** Folder of incoming uploads. */
   folder: string
   log: Logger
 }): AttachmentFiles {
   const { db, storage, folder, log } = deps
 
-  /** Returns what went wrong; what did not is gone and forgotten. */
+  /** Removes bytes and row. Returns the error if that fails. */
   async function removeAll(unwanted: StoredBytes[]): Promise<unknown[]> {
     const results = await Promise.allSettled(unwanted.map(({ storage_key }) => storage.remove(storage_key)))
     const removed = unwanted.filter((_, i) => results[i]!.status === 'fulfilled').map(({ id }) => id)
@@ -66,10 +66,13 @@ export function createAttachmentFiles(deps: {
     const [failure] = await removeAll([stored]).catch((error) => [error])
     if (failure === undefined) return
     const { id: attachmentId } = stored
-    log.debug({ attachmentId }, `its bytes are left to the housekeeping: ${errorText(failure)}`)
+    log.debug(
+      { attachmentId },
+      `bytes of an attachment not removed, will be purged later: ${errorText(failure)}`,
+    )
   }
 
-  /** By the row it is decided, since a failed commit may have been one. */
+  /** Decides by the row, because a commit that reported an error may have succeeded. */
   async function undo(id: number): Promise<void> {
     const given = await giveUp(db, id).catch(() => undefined)
     if (given) await remove(given)
@@ -77,7 +80,7 @@ export function createAttachmentFiles(deps: {
 
   async function sweep(): Promise<void> {
     const files = await sweepIncoming(folder, GIVEN_UP_SECONDS * 1000)
-    if (files > 0) log.info({ files }, 'uploads that were cut off by a crash are removed')
+    if (files > 0) log.info({ files }, 'incomplete uploads of a crashed process removed')
   }
 
   return {
@@ -104,7 +107,7 @@ export function createAttachmentFiles(deps: {
       try {
         return await storage.read(attachment.storage_key, attachment.size, range)
       } catch (error) {
-        // Perhaps it was deleted this very moment.
+        // The attachment may have just been deleted.
         const { task_id: taskId, id } = attachment
         if (error instanceof MissingFile && !(await findAttachment(db, taskId, id)))
           throw new DomainError('not-found', `Task ${taskId} has no attachment ${id}.`)
@@ -122,7 +125,7 @@ export function createAttachmentFiles(deps: {
         if (unwanted.length === 0) break
         const failed = await removeAll(unwanted)
         failures.push(...failed)
-        // One that cannot be removed keeps no other; when none can, the storage is away.
+        // One failure does not stop the others. If all fail, the storage is unavailable.
         if (failed.length === unwanted.length) break
         seen += unwanted.length
         after = unwanted.at(-1)!.id

@@ -22,7 +22,7 @@ export function attachmentRoutes(attachments: Attachments): FastifyPluginCallbac
       {
         schema: {
           summary: 'List the attachments of a task',
-          description: 'The oldest first; there are at most 100.',
+          description: 'Oldest first; a task has at most 100.',
           params: TaskParams,
           response: { 200: AttachmentListSchema, ...problems(404, 422) },
         },
@@ -35,10 +35,13 @@ export function attachmentRoutes(attachments: Attachments): FastifyPluginCallbac
       {
         schema: {
           summary: 'Delete an attachment',
-          description: 'For good: attachments have no trash of their own.',
+          description: 'The attachment is deleted permanently; attachments have no trash.',
           params: AttachmentParams,
           ...idempotentHeaders,
-          response: { 204: { type: 'null', description: 'It is deleted' }, ...problems(404, 409, 422) },
+          response: {
+            204: { type: 'null', description: 'The attachment is deleted' },
+            ...problems(404, 409, 422),
+          },
         },
       },
       (request, reply) =>

@@ -18,10 +18,13 @@ export const AttachmentSchema: JSONSchema = {
   properties: {
     id: { type: 'integer', minimum: 1 },
     task_id: { type: 'integer', minimum: 1 },
-    name: { type: 'string', description: 'As the client gave it, without folders' },
-    content_type: { type: 'string', description: 'Told by the content, whatever the client called it' },
-    size: { type: 'integer', minimum: 0, description: 'Bytes' },
-    sha256: { type: 'string', description: 'Checksum of the content, hexadecimal; the ETag' },
+    name: { type: 'string', description: 'File name that the client sent, without folders' },
+    content_type: {
+      type: 'string',
+      description: 'Media type detected from the content; the type that the client sent is ignored',
+    },
+    size: { type: 'integer', minimum: 0, description: 'Size in bytes' },
+    sha256: { type: 'string', description: 'SHA-256 of the content, hexadecimal; also the ETag' },
     created_at: { type: 'string', format: 'date-time' },
   },
   title: 'Attachment',
@@ -51,7 +54,7 @@ export const AttachmentParams = {
 export const UploadSchema = {
   type: 'object',
   required: ['file'],
-  // What OpenAPI 3.1 calls a file, and what pages that show forms go by.
+  // OpenAPI 3.1 describes a file this way, and API pages show a file input for it.
   properties: { file: { type: 'string', contentMediaType: 'application/octet-stream', format: 'binary' } },
   additionalProperties: false,
   examples: [{ file: 'the content of the file' }],

@@ -15,30 +15,30 @@ import {
   type StoredBytes,
 } from './attachment-store.ts'
 
-/** So many attachments a task has at most, so that a list of them is never long. */
+/** Maximum number of attachments of a task, so that their list needs no pages. */
 export const MAX_PER_TASK = 100
 
-/** Who may read or change a task may do the same with its attachments. */
+/** The rules of attachments. Callers who may read or change a task may do the same with its attachments. */
 export interface AttachmentService {
   /** Throws unless the actor may attach something to the task. */
   mayAdd(actor: Actor, taskId: number): Promise<void>
   list(actor: Actor, taskId: number): Promise<AttachmentRow[]>
   get(actor: Actor, taskId: number, id: number): Promise<AttachmentRow>
-  /** Attaches stored bytes, if the task still exists and the quota allows it; keeps them after the commit. */
+  /** Attaches a stored file, if the task still exists and the quota allows it; keeps them after the commit. */
   add(by: Caller, taskId: number, stored: { id: number; size: number; keep(): void }): Promise<AttachmentRow>
-  /** Detaches it from the task; its bytes are removed after the commit. */
+  /** Removes an attachment from its task, and its bytes after the commit. */
   remove(by: Caller, taskId: number, id: number): Promise<void>
 }
 
 export interface AttachmentServiceDeps {
-  /** Most bytes that the attachments of one user's tasks may have together; 0: no limit. */
+  /** Maximum total size of the attachments of one user's tasks, in bytes; 0: no limit. */
   quotaBytes: number
   log: Logger
   /** Removes the bytes of a deleted attachment; does not reject. */
   removeBytes(stored: StoredBytes): Promise<unknown>
 }
 
-/** The rules of attachments, on a database or on a transaction of it. Effects follow the commit of either. */
+/** Creates the service on a database or on a transaction. Effects follow the commit of either. */
 export function createAttachmentService(
   db: Database | Transaction,
   { quotaBytes, log, removeBytes }: AttachmentServiceDeps,

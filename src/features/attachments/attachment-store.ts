@@ -12,7 +12,7 @@ export interface NewAttachment {
   sha256: Buffer
 }
 
-/** What is known of bytes whatever they are attached to. */
+/** The properties of stored bytes. */
 export interface StoredBytes {
   id: number
   storage_key: string
@@ -20,7 +20,7 @@ export interface StoredBytes {
 
 const FOREIGN_KEY_VIOLATION = '23503'
 
-/** Notes what is going to be stored, before it is; nobody sees it yet. undefined: there is no such task. */
+/** Inserts a row before bytes are stored. It is not visible yet. Returns undefined if the task does not exist. */
 export async function insertPending(db: Queryable, given: NewAttachment): Promise<StoredBytes | undefined> {
   try {
     const { rows } = await db.query<StoredBytes & object>({
@@ -36,7 +36,7 @@ export async function insertPending(db: Queryable, given: NewAttachment): Promis
   }
 }
 
-/** Makes what is stored an attachment of its task; undefined when it has been given up meanwhile. */
+/** Attaches stored bytes to their task; undefined if the upload was abandoned meanwhile. */
 export async function attachUpload(
   transaction: Transaction,
   id: number,
@@ -75,7 +75,7 @@ export async function findAttachment(
   return rows[0]
 }
 
-/** Takes an attachment from its task; what remains is to remove its bytes. undefined: there is none. */
+/** Removes an attachment from its task; its bytes remain to be removed. Returns undefined if it does not exist. */
 export async function detachAttachment(
   db: Queryable,
   taskId: number,
@@ -90,7 +90,7 @@ export async function detachAttachment(
   return rows[0]
 }
 
-/** How many attachments a task has. */
+/** Returns the number of attachments of a task. */
 export async function countAttachments(transaction: Transaction, taskId: number): Promise<number> {
   const { rows } = await transaction.query<{ count: number }>({
     name: 'attachment-count',
@@ -100,14 +100,14 @@ export async function countAttachments(transaction: Transaction, taskId: number)
   return rows[0]!.count
 }
 
-/** Bytes of all attachments of a user's tasks; until the transaction ends nobody else who asks gets an answer. */
+/** Returns the total size of the attachments of a user's tasks. Locks it until the transaction ends. */
 export async function lockUsage(transaction: Transaction, userId: number): Promise<number> {
   await transaction.query({
     name: 'attachment-usage-lock',
     text: `SELECT pg_advisory_xact_lock(hashtextextended('attachments of user ' || $1, 0))`,
     values: [String(userId)],
   })
-  // A statement of its own: it has to see what was committed while it waited for the lock.
+  // A separate statement: it must see rows that were committed while the lock was awaited.
   const { rows } = await transaction.query<{ bytes: number }>({
     name: 'attachment-usage',
     text: `SELECT coalesce(sum(size), 0)::bigint AS bytes FROM attachments
@@ -117,7 +117,7 @@ export async function lockUsage(transaction: Transaction, userId: number): Promi
   return rows[0]!.bytes
 }
 
-/** Gives up an upload that is not attached; undefined when it is, or was given up before. */
+/** Abandons an upload; undefined if it is already attached or abandoned. */
 export async function giveUp(db: Queryable, id: number): Promise<StoredBytes | undefined> {
   const { rows } = await db.query<StoredBytes & object>({
     name: 'attachment-give-up',
@@ -128,7 +128,7 @@ export async function giveUp(db: Queryable, id: number): Promise<StoredBytes | u
   return rows[0]
 }
 
-/** Gives up uploads that began so long ago that whoever began them must have died. */
+/** Abandons uploads that started so long ago that their process must have died. */
 export async function giveUpOld(db: Queryable, seconds: number): Promise<void> {
   await db.query({
     text: `UPDATE attachments SET task_id = NULL
@@ -137,7 +137,7 @@ export async function giveUpOld(db: Queryable, seconds: number): Promise<void> {
   })
 }
 
-/** Up to `limit` whose bytes are to be removed, those with an id above `after`. */
+/** Returns up to `limit` rows with an id above `after` whose bytes must be removed. */
 export async function listUnwanted(db: Queryable, after: number, limit: number): Promise<StoredBytes[]> {
   const { rows } = await db.query<StoredBytes & object>({
     text: `SELECT id, storage_key FROM attachments WHERE task_id IS NULL AND id > $1 ORDER BY id LIMIT $2`,
@@ -146,7 +146,7 @@ export async function listUnwanted(db: Queryable, after: number, limit: number):
   return rows
 }
 
-/** Forgets what has no bytes any more. */
+/** Deletes rows whose bytes are removed. */
 export async function forgetBytes(db: Queryable, ids: number[]): Promise<void> {
   await db.query({
     name: 'attachment-forget',

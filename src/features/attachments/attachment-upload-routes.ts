@@ -18,12 +18,12 @@ const headers = {
   },
 } as const
 
-/** In a scope of its own, where bodies are forms and nothing else. */
+/** Upload route, in its own scope because it accepts forms only. */
 export function uploadRoutes(attachments: Attachments): FastifyPluginCallbackJsonSchemaToTs {
   const { service, write, files } = attachments
   return (app, _options, done) => {
     app.removeAllContentTypeParsers()
-    // The file is read by the handler; for the schema it is enough that it comes.
+    // The handler reads the file; the schema only checks that there is one.
     app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null, { file: '' }))
     app.addContentTypeParser('*', (_request, _payload, done) =>
       done(new DomainError('unsupported-media-type', 'The body must be multipart/form-data.')),
@@ -35,7 +35,7 @@ export function uploadRoutes(attachments: Attachments): FastifyPluginCallbackJso
         schema: {
           summary: 'Attach a file to a task',
           description:
-            'A form with the one field `file`. No event tells of it: the task itself does not change.',
+            'Send a form with the single field `file`. No event is published, because the task itself does not change.',
           consumes: ['multipart/form-data'],
           params: TaskParams,
           headers,
@@ -50,7 +50,7 @@ export function uploadRoutes(attachments: Attachments): FastifyPluginCallbackJso
         await request.confirmActor()
         await using stored = await files.store(taskId, upload)
         const { name, file } = upload
-        // What an Idempotency-Key stands for.
+        // An Idempotency-Key stands for this name and content.
         request.body = { name, sha256: file.sha256.toString('hex') } as never
         return await write(request, reply, async (service) => {
           const row = await service.add(request, taskId, stored)

@@ -11,7 +11,7 @@ export interface AttachmentRow {
   sha256: string
   /** ISO 8601, UTC, microseconds */
   created_at: string
-  /** What the storage knows its bytes by; not for clients. */
+  /** Key of the bytes in the storage; not shown to clients. */
   storage_key: string
 }
 
@@ -22,20 +22,20 @@ export function presentAttachment({ storage_key, ...attachment }: AttachmentRow)
   return attachment
 }
 
-/** The field of the form that has the file. */
+/** Name of the form field with the file. */
 export const FILE_FIELD = 'file'
 
-/** What file systems take for a name. */
+/** Maximum length of a file name in most file systems, in bytes. */
 const MAX_NAME_BYTES = 255
-/** Controls (C0, DEL, C1), line breaks of Unicode, and what turns the direction of text, so that `gpj.exe` ends in `jpg`. */
+/** Control characters (C0, DEL, C1), Unicode line breaks, and marks that reverse text, so that `gpj.exe` looks like `jpg`. */
 const FORBIDDEN = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u
 
 /**
- * The name that a client gives a file, without the folders that some put before it (RFC 7578, section 4.2). It
- * is data and never part of a path. Throws `validation` where it is no name.
+ * Returns the name that a client gave a file, without folders (RFC 7578, section 4.2). The name is data and never
+ * part of a path. Throws `validation` if it is not a valid name.
  */
 export function fileName(given: string | undefined): string {
-  // Browsers write a quotation mark so (WHATWG HTML, "multipart/form-data encoding algorithm").
+  // Browsers encode a quotation mark this way (WHATWG HTML, "multipart/form-data encoding algorithm").
   const path = (given ?? '').replaceAll('%22', '"')
   const name = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).trim()
   if (name === '' || name === '.' || name === '..') throw wrong('must have a file name')

@@ -9,14 +9,14 @@ import { type AttachmentFiles, createAttachmentFiles } from './attachment-files.
 import { type AttachmentService, createAttachmentService } from './attachment-service.ts'
 import { readUpload, type Upload } from './upload.ts'
 
-/** What a server has of attachments, whatever its roles. */
+/** The parts of attachments that every role needs. */
 export interface Attachments extends AsyncDisposable {
   service: AttachmentService
   write: Write<AttachmentService>
   files: AttachmentFiles
-  /** Reads a file that is being sent, onto the disk of this machine; see `readUpload`. */
+  /** Reads an incoming file onto the disk of this machine; see `readUpload`. */
   receive(request: IncomingMessage): Promise<Upload>
-  /** What tells whether the storage can be used; empty where it is the disk. */
+  /** Readiness checks of the storage; none if it is the disk. */
   checks: Record<string, (milliseconds: number) => Promise<void>>
 }
 
@@ -39,7 +39,7 @@ export function createAttachments(deps: { db: Database; config: Config; log: Log
     write,
     files,
     async receive(request) {
-      // The housekeeping may be done by another machine.
+      // Another machine may run the purges, so each one cleans its own folder.
       swept ??= files.sweep()
       await swept
       return readUpload(request, folder, config.ATTACHMENT_MAX_BYTES)
@@ -49,7 +49,7 @@ export function createAttachments(deps: { db: Database; config: Config; log: Log
   }
 }
 
-/** Where the files of attachments are kept. */
+/** Opens the storage of attachments. */
 export function attachmentStorage(config: Config, log: Logger): FileStorage {
   const {
     S3_BUCKET: bucket,

@@ -1,8 +1,8 @@
 import type { ByteRange } from '../../platform/blob-storage/index.ts'
 
 /**
- * What a Range header asks of something with `size` bytes (RFC 9110, section 14.2). Undefined: all of it, since
- * there is no header, or one that is not understood, or one for several ranges, which may be answered whole.
+ * Returns the range that a Range header requests of `size` bytes (RFC 9110, section 14.2). Undefined means the whole
+ * content: there is no header, it is not understood, or it asks for several ranges.
  */
 export function parseRange(
   header: string | undefined,
@@ -16,7 +16,7 @@ export function parseRange(
   }
   const start = Number(first)
   const end = last === '' ? size - 1 : Math.min(Number(last), size - 1)
-  // The other way round it is not a range; beyond the end it is one of which there is nothing.
+  // A reversed range is invalid and ignored; a range beyond the end is unsatisfiable.
   if (last !== '' && Number(last) < start) return undefined
   return start >= size ? 'unsatisfiable' : { start, end }
 }

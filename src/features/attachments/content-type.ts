@@ -1,4 +1,4 @@
-/** The type of what nothing is known of, which no program opens by itself. */
+/** Media type of unknown content. No program opens it automatically. */
 const UNKNOWN = 'application/octet-stream'
 const TEXT = 'text/plain; charset=utf-8'
 
@@ -6,8 +6,8 @@ const ZIP = 'PK\x03\x04'
 const MATROSKA = '\x1aE\xdf\xa3'
 
 /**
- * How files of common types begin: bytes, in Latin-1, and where they are. The first that fits is it. Types that a
- * browser would run, such as HTML and SVG, are left out on purpose: they are text.
+ * Signatures of common file types: bytes in Latin-1 and their offset. The first match decides. Types that a browser
+ * would run, such as HTML and SVG, are left out on purpose: they count as text.
  */
 const signatures: [string, ...[at: number, bytes: string][]][] = [
   ['image/png', [0, '\x89PNG\r\n\x1a\n']],
@@ -34,7 +34,7 @@ const signatures: [string, ...[at: number, bytes: string][]][] = [
   ['video/webm', [0, MATROSKA], [24, 'webm']],
   ['video/matroska', [0, MATROSKA]],
   ['video/x-msvideo', [0, 'RIFF'], [8, 'AVI ']],
-  // Formats that are ZIP archives of a kind put it first, uncompressed.
+  // Formats based on ZIP store their media type first, uncompressed.
   [
     'application/vnd.oasis.opendocument.text',
     [0, ZIP],
@@ -65,7 +65,7 @@ const signatures: [string, ...[at: number, bytes: string][]][] = [
   ['application/rtf', [0, '{\\rtf']],
 ]
 
-/** Office Open XML, by the folder that one of the first files of its archive is in. */
+/** Office Open XML types, by the folder of one of the first files in the archive. */
 const office: [string, string][] = [
   ['application/vnd.openxmlformats-officedocument.wordprocessingml.document', 'word/'],
   ['application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', 'xl/'],
@@ -73,8 +73,8 @@ const office: [string, string][] = [
 ]
 
 /**
- * The media type that the first bytes of a file tell; what its client calls it is of no importance. What is UTF-8
- * without control characters is text.
+ * Returns the media type of a file by its first bytes; the type that the client sent is ignored. UTF-8 without
+ * control characters is text.
  */
 export function contentTypeOf(head: Buffer): string {
   const bytes = head.toString('latin1')
@@ -98,7 +98,7 @@ const TEXT_CONTROLS = new Set([0x09, 0x0a, 0x0c, 0x0d, 0x1b])
 function isText(head: Buffer): boolean {
   if (!head.every((byte) => (byte < 0x20 ? TEXT_CONTROLS.has(byte) : byte !== 0x7f))) return false
   try {
-    // The last character may be cut.
+    // The last character may be incomplete.
     new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true })
     return true
   } catch {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { DomainError } from '../../core/errors.ts'
 
-/** Algorithms that are in use (RFC 9530, section 7.2), by the name that Node has for them. */
+/** Active algorithms (RFC 9530, section 7.2), with their names in Node. */
 const algorithms: Record<string, string> = { 'sha-256': 'sha256', 'sha-512': 'sha512' }
 
 /** One member of the dictionary: an algorithm, and bytes in base64 between colons (RFC 8941, section 3.3.5). */
@@ -10,14 +10,14 @@ const MEMBER = /^[ \t]*([a-z][a-z0-9-]*)=:([A-Za-z0-9+/]*={0,2}):[ \t]*$/
 
 export interface BodyDigest {
   update(chunk: Buffer): void
-  /** Throws `bad-request` when what was seen is not what the request promised. */
+  /** Throws `bad-request` if the body does not match the digest of the request. */
   verify(): void
 }
 
 /**
- * What a request says its body hashes to, in Content-Digest or, where there is no content coding the same,
- * Repr-Digest (RFC 9530); undefined where it says nothing. Algorithms that are not known are left out, as the RFC
- * has it. Throws `bad-request` for what is no digest.
+ * Returns the digest of the body that a request declares, in Content-Digest or Repr-Digest (RFC 9530), which are the
+ * same without a content coding; undefined if there is none. Unknown algorithms are ignored, as the RFC requires.
+ * Throws `bad-request` if a header is malformed.
  */
 export function promisedDigest(headers: IncomingHttpHeaders): BodyDigest | undefined {
   const promised = ['content-digest', 'repr-digest'].flatMap((name) => digestsIn(name, headers[name]))
@@ -28,7 +28,7 @@ export function promisedDigest(headers: IncomingHttpHeaders): BodyDigest | undef
     },
     verify() {
       if (promised.every(({ hash, digest }) => hash.digest().equals(digest))) return
-      throw new DomainError('bad-request', 'The body is not the one whose digest the request tells.')
+      throw new DomainError('bad-request', 'The body does not match the digest in the request.')
     },
   }
 }
@@ -47,7 +47,7 @@ function digestsIn(name: string, header: string | string[] | undefined) {
     })
 }
 
-/** How an answer tells the SHA-256 of what is there, whichever part of it is sent. */
+/** Returns the header with the SHA-256 of the whole content, also for a partial response. */
 export function reprDigest(sha256: string): string {
   return `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`
 }

@@ -3,15 +3,14 @@ import type { Readable } from 'node:stream'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { FILE_FIELD, fileName } from './attachment.ts'
 
-/** A form has one part; what has more is refused, and not read for long. */
+/** Maximum number of parts of a form. A form with more is rejected early. */
 const LIMITS = { files: 2, fields: 1, parts: 3, fieldSize: 1024, headerPairs: 20, headerSize: 8 * 1024 }
 
 /**
- * Hands the one file of a multipart form (RFC 7578) to `consume` while it comes in. `see` gets the body as it is,
- * all of it by the end.
- * Throws `validation` for a form that is not one file, `bad-request` for what is no form or ends too early, and
- * what `consume` throws; what it had made is disposed of then. The rest of such a body is read and forgotten, so
- * that the client comes to read the answer.
+ * Passes the single file of a multipart form (RFC 7578) to `consume` as it arrives. `see` gets the raw body.
+ * Throws `validation` if the form is not a single file, `bad-request` if it is malformed or incomplete, and the errors
+ * of `consume`, whose result is then disposed. The rest of such a body is read and discarded, so that the client
+ * reads the response.
  */
 export async function readFormFile<T extends AsyncDisposable>(
   request: IncomingMessage,
@@ -31,7 +30,7 @@ export async function readFormFile<T extends AsyncDisposable>(
       if (taken) throw wrongFile('must be given once')
       name = fileName(given)
       file = stream
-      // Who reads no further has a reason, which is to be told instead of that.
+      // If `consume` stopped reading, its own error is reported instead.
       taken = consume(stream.iterator({ destroyOnReturn: false }))
       taken.catch(reject)
     } catch (error) {
@@ -70,7 +69,7 @@ export async function readFormFile<T extends AsyncDisposable>(
 }
 
 async function newParser({ headers }: IncomingMessage) {
-  // 6 MB that a server without uploads does not pay.
+  // Loaded with the first upload: it takes 6 MB.
   const { Busboy } = await import('@fastify/busboy')
   try {
     const type = { 'content-type': headers['content-type'] ?? '' }
@@ -85,7 +84,7 @@ function brokenForm(cause: unknown): DomainError {
 }
 
 function unknownField(field: string): DomainError {
-  return validationError([{ path: `body.${field}`.slice(0, 200), message: 'is not known here' }])
+  return validationError([{ path: `body.${field}`.slice(0, 200), message: 'is not a known field' }])
 }
 
 function wrongFile(message: string): DomainError {

@@ -3,18 +3,18 @@ import { type ReceivedFile, receive, tooLarge } from '../../platform/blob-storag
 import { promisedDigest } from './digest.ts'
 import { readFormFile } from './form-file.ts'
 
-/** What a form has around its file: boundaries, headers of the part, the name. */
+/** Allowance for the form around the file, in bytes: boundaries, part headers, the name. */
 const FORM_BYTES = 64 * 1024
 
-/** A file that a client sent completely; disposing it removes what is left of it in the folder. */
+/** A completely received file. Disposing it removes it from the folder. */
 export interface Upload extends AsyncDisposable {
   name: string
   file: ReceivedFile
 }
 
 /**
- * Reads the one file of a multipart form into a file of `folder`. Throws `too-large` beyond `maxBytes`, at once
- * where the request says how long it is; `insufficient-storage`, and what `takeFile` throws.
+ * Reads the single file of a multipart form into a file in `folder`. Throws `too-large` beyond `maxBytes`, at once if
+ * Content-Length is too large; `insufficient-storage`; and the errors of `takeFile`.
  */
 export async function readUpload(
   request: IncomingMessage,

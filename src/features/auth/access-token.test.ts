@@ -33,7 +33,7 @@ const payload = {
   jti: 'one',
 }
 
-/** A token made by hand, and signed with the right key unless told otherwise. */
+/** Builds a token by hand, signed with the right key unless another one is given. */
 function forge(
   change: { header?: unknown; payload?: unknown; hash?: string; key?: Buffer | string } = {},
 ): string {

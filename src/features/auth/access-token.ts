@@ -10,33 +10,33 @@ export interface AccessClaims {
 
 export interface AccessTokens {
   issue(claims: AccessClaims): Promise<string>
-  /** The claims and when it expires (epoch seconds); undefined for whatever is not a valid access token of ours. */
+  /** Returns the claims and the expiry (epoch seconds); undefined if the token is not a valid access token. */
   verify(token: string): Promise<(AccessClaims & { expiresAt: number }) | undefined>
   readonly lifetimeSeconds: number
 }
 
-/** Makes and checks JSON Web Tokens of one kind, which no other kind is taken for. */
+/** Signs and verifies JSON Web Tokens of one kind. Tokens of another kind are not accepted. */
 export interface TokenSigner {
   sign(claims: JWTPayload): Promise<string>
-  /** The claims, with `iat` and `exp` in epoch seconds; undefined for whatever is not a valid token of this kind. */
+  /** Returns the claims, with `iat` and `exp` in epoch seconds; undefined if the token is not a valid one of this kind. */
   verify(token: string): Promise<(JWTPayload & { iat: number; exp: number }) | undefined>
 }
 
 const ISSUER = 'taskwire'
 const LONGEST = 4096
-/** How far the clocks of two servers may differ. */
+/** Allowed difference between the clocks of two servers. */
 const SKEW_SECONDS = 5
 const ALGORITHM = 'HS256'
 const HMAC = { name: 'HMAC', hash: 'SHA-256' }
 const MAX_ID = 2_147_483_647
 
 /**
- * Three parts in base64url. The last character of 32 bytes carries 4 bits only; decoders ignore the others, as
- * they do white space, and would take several texts for one token.
+ * A JWT: three parts in base64url. The last character of 32 bytes carries only 4 bits. Decoders ignore the other
+ * bits and white space, so several texts would be accepted as the same token.
  */
 const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]$/
 
-/** Access tokens: JWT by RFC 9068, signed with the first of `keys`, accepted with any of them. */
+/** Creates access tokens: JWTs by RFC 9068, signed with the first of `keys` and accepted with any of them. */
 export function createAccessTokens(options: {
   keys: readonly string[]
   lifetimeSeconds: number
@@ -57,7 +57,7 @@ export function createAccessTokens(options: {
   }
 }
 
-/** `purpose` goes into the key and `typ` into the header, so that tokens of different kinds do not mix. */
+/** Creates tokens of one kind. `purpose` is part of the key and `typ` of the header, so that kinds cannot be confused. */
 export function createTokenSigner(options: {
   keys: readonly string[]
   purpose: string
@@ -108,13 +108,13 @@ export function createTokenSigner(options: {
   }
 }
 
-/** RFC 5869. The name of the key is public and tells nothing of it. */
+/** Derives a key (RFC 5869). Its name is public and reveals nothing about the key. */
 function deriveKey(secret: string, purpose: string): { id: string; bytes: Uint8Array<ArrayBuffer> } {
   const bytes = new Uint8Array(hkdfSync('sha256', secret, '', `taskwire ${purpose}`, 32))
   return { id: createHash('sha256').update(bytes).digest('hex').slice(0, 8), bytes }
 }
 
-/** jose is loaded when the first token comes, and in parts: all of it takes 9 MB, these 6 MB. */
+/** jose is loaded with the first token, and only in part: all of it takes 9 MB, these modules 6 MB. */
 async function load(derived: ReturnType<typeof deriveKey>[]) {
   const [{ SignJWT }, { jwtVerify }, { JOSEError, JWKSNoMatchingKey }] = await Promise.all([
     import('jose/jwt/sign'),

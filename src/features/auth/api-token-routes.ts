@@ -13,7 +13,7 @@ import {
   TicketSchema,
 } from './auth-schemas.ts'
 
-/** API tokens, and the tickets with which browsers open sockets. */
+/** Routes for API tokens, and for the one-time tickets with which browsers open WebSockets. */
 export function apiTokenRoutes(deps: {
   apiTokens: ApiTokenService
   issueTicket: (actor: Actor) => Promise<{ ticket: string; expires_in: number }>
@@ -34,8 +34,8 @@ export function apiTokenRoutes(deps: {
       '/auth/tokens',
       {
         schema: {
-          summary: 'Make an API token for programs',
-          description: 'The token is shown once. It cannot make others, nor change the password.',
+          summary: 'Create an API token for scripts and services',
+          description: 'The token is shown once. It can neither create other tokens nor change the password.',
           body: CreateApiTokenSchema,
           response: { 201: NewApiTokenSchema, ...problems(400, 409, 413, 415, 422) },
         },
@@ -43,7 +43,7 @@ export function apiTokenRoutes(deps: {
       async (request, reply) => {
         const { name, scopes, expires_in_days: expiresInDays = null } = request.body
         const made = await apiTokens.create(request.actor, { name, scopes: [...scopes], expiresInDays })
-        log.info({ ...caller(request), address: request.ip, tokenId: made.id, scopes }, 'API token made')
+        log.info({ ...caller(request), address: request.ip, tokenId: made.id, scopes }, 'API token created')
         reply.code(201)
         return made
       },
@@ -60,9 +60,9 @@ export function apiTokenRoutes(deps: {
       {
         schema: {
           summary: 'Delete one of your API tokens',
-          description: 'It is void at once, and within 2 s on every process.',
+          description: 'It is revoked at once on this process, and within 2 s on all others.',
           params: ApiTokenParams,
-          response: { 204: { type: 'null', description: 'It is void' }, ...problems(404, 422) },
+          response: { 204: { type: 'null', description: 'The token is revoked' }, ...problems(404, 422) },
         },
       },
       async (request, reply) => {
@@ -76,8 +76,9 @@ export function apiTokenRoutes(deps: {
       '/auth/ticket',
       {
         schema: {
-          summary: 'Get a ticket to open a WebSocket with',
-          description: 'For browsers, as `?ticket=`. It can be used once, within 30 s.',
+          summary: 'Get a one-time ticket for a WebSocket',
+          description:
+            'For browsers, which cannot send an Authorization header: open the WebSocket with `?ticket=`. It works once, within 30 s.',
           response: { 201: TicketSchema, ...problems() },
         },
       },

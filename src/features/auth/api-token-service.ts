@@ -41,13 +41,13 @@ export function createApiTokenService(
       authorize(actor, 'account.change')
       const userId = (actor as UserActor).id
       if (!(await deleteApiToken(db, userId, id)))
-        throw new DomainError('not-found', 'You have no such token.')
+        throw new DomainError('not-found', 'You have no token with this id.')
       await revocations.check()
     },
   }
 }
 
-/** Makes a token for a user; the answer is the only place where it can be read. */
+/** Creates a token for a user. The token can be read only from the returned value. */
 export async function issueApiToken(
   db: Database,
   userId: number,

@@ -1,7 +1,7 @@
 import type { Role, Scope } from '../../core/actor.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
 
-/** An API token as its owner sees it; the token itself is shown once, when it is made. */
+/** An API token as its owner sees it. The token itself is shown once, when it is created. */
 export interface ApiToken {
   id: number
   name: string
@@ -14,12 +14,12 @@ export interface ApiToken {
 const PUBLIC = 'id, name, scopes, created_at, last_used_at, expires_at'
 const MAX_PER_USER = 100
 
-/** undefined when the user has as many as one may have. Until the transaction ends nobody else makes one for them. */
+/** Inserts a token; undefined if the user has the maximum number. Holds a lock on the user until the transaction ends. */
 export async function insertApiToken(
   transaction: Transaction,
   token: { userId: number; name: string; hash: Buffer; scopes: Scope[]; expiresInDays: number | null },
 ): Promise<ApiToken | undefined> {
-  // A statement of its own, so that the next one counts what others made while this one waited.
+  // A separate statement: the next one then counts tokens that were created while this one waited for the lock.
   await transaction.query({
     text: 'SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE',
     values: [token.userId],
@@ -44,7 +44,7 @@ export async function listApiTokens(db: Queryable, userId: number): Promise<ApiT
   return rows
 }
 
-/** False when the user has no such token; every process hears of it. */
+/** Deletes a token and revokes it on every process. Returns false if the user has no such token. */
 export async function deleteApiToken(db: Queryable, userId: number, id: number): Promise<boolean> {
   const { rows } = await db.query({
     name: 'api-token-delete',
@@ -70,7 +70,7 @@ export interface ApiTokenBearer {
   expires_at: string | null
 }
 
-/** Whose valid token it is; notes that it was used. */
+/** Returns the user of a valid token, and records the time of use. */
 export async function useApiToken(db: Queryable, hash: Buffer): Promise<ApiTokenBearer | undefined> {
   const { rows } = await db.query<ApiTokenBearer & object>({
     name: 'api-token-use',

@@ -14,7 +14,7 @@ import {
 } from './auth-schemas.ts'
 import type { AuthService, Client } from './auth-service.ts'
 
-/** Names and passwords need no more. */
+/** Maximum size of a body of these routes, in bytes. */
 export const AUTH_BODY_LIMIT = 4096
 
 const bodyProblems = [400, 413, 415, 422]
@@ -23,7 +23,7 @@ function clientOf(request: FastifyRequest): Client {
   return { reqId: request.id, address: request.ip, userAgent: request.headers['user-agent'] ?? '' }
 }
 
-/** `parseForms` lets the login take a form too. */
+/** Routes for accounts and sessions. `parseForms` lets the login accept a form too. */
 export function authRoutes(deps: {
   auth: AuthService
   parseForms: (scope: Parameters<FastifyPluginCallbackJsonSchemaToTs>[0]) => void
@@ -34,7 +34,7 @@ export function authRoutes(deps: {
       route.schema = { tags: ['auth'], ...route.schema }
       route.bodyLimit = AUTH_BODY_LIMIT
     })
-    // Tokens are not for caches (RFC 6749, section 5.1).
+    // Responses with tokens must not be cached (RFC 6749, section 5.1).
     app.addHook('onRequest', (_request, reply, next) => {
       reply.header('cache-control', 'no-store')
       next()
@@ -43,9 +43,9 @@ export function authRoutes(deps: {
     app.post(
       '/auth/register',
       {
+        config: { access: 'public' },
         schema: {
           summary: 'Register',
-          security: [],
           body: RegisterSchema,
           response: { 201: GrantSchema, ...problems(409, ...bodyProblems) },
         },
@@ -61,9 +61,9 @@ export function authRoutes(deps: {
       ;(forms as typeof app).post(
         '/auth/login',
         {
+          config: { access: 'public' },
           schema: {
             summary: 'Log in',
-            security: [],
             consumes: ['application/json', 'application/x-www-form-urlencoded'],
             body: LoginSchema,
             response: { 200: GrantSchema, ...problems(...bodyProblems) },
@@ -77,11 +77,11 @@ export function authRoutes(deps: {
     app.post(
       '/auth/refresh',
       {
+        config: { access: 'public' },
         schema: {
-          summary: 'Exchange a refresh token for a new pair',
+          summary: 'Exchange a refresh token for new tokens',
           description:
-            'The old one is spent. Used again it ends the session, except within 10 s, when two tabs race.',
-          security: [],
+            'The old refresh token becomes invalid. Using it again ends the session, except within 10 s, because two browser tabs may race.',
           body: RefreshSchema,
           response: { 200: GrantSchema, ...problems(...bodyProblems) },
         },
@@ -94,7 +94,7 @@ export function authRoutes(deps: {
       {
         schema: {
           summary: 'End the session of this access token',
-          response: { 204: { type: 'null', description: 'It has ended' }, ...problems() },
+          response: { 204: { type: 'null', description: 'The session has ended' }, ...problems() },
         },
       },
       async ({ actor }, reply) => {
@@ -105,7 +105,7 @@ export function authRoutes(deps: {
 
     app.get(
       '/auth/me',
-      { schema: { summary: 'Who the token belongs to', response: { 200: UserSchema, ...problems() } } },
+      { schema: { summary: 'Read the user of this token', response: { 200: UserSchema, ...problems() } } },
       async ({ actor }) => auth.me(actor),
     )
 
@@ -114,7 +114,7 @@ export function authRoutes(deps: {
       {
         schema: {
           summary: 'Change the password',
-          description: 'Ends all sessions and sockets of the user; the answer begins a new session.',
+          description: 'Ends all sessions and WebSockets of the user; the response starts a new session.',
           body: ChangePasswordSchema,
           response: { 200: GrantSchema, ...problems(409, ...bodyProblems) },
         },
@@ -129,7 +129,7 @@ export function authRoutes(deps: {
       '/auth/sessions',
       {
         schema: {
-          summary: 'List your sessions, the one used last first',
+          summary: 'List your sessions, most recently used first',
           response: { 200: SessionListSchema, ...problems() },
         },
       },
@@ -153,7 +153,7 @@ export function authRoutes(deps: {
         schema: {
           summary: 'End one of your sessions',
           params: SessionParams,
-          response: { 204: { type: 'null', description: 'It has ended' }, ...problems(404, 422) },
+          response: { 204: { type: 'null', description: 'The session has ended' }, ...problems(404, 422) },
         },
       },
       async ({ actor, params }, reply) => {

@@ -6,7 +6,7 @@ const newPassword = {
   minLength: 8,
   maxLength: 128,
   format: 'plain-text',
-  description: 'None of the commonest, and not the user name',
+  description: 'Not a common password, and not the user name',
   examples: ['correct horse battery'],
 } as const
 
@@ -32,8 +32,7 @@ export const LoginSchema = {
     client_secret: { type: 'string', maxLength: 200 },
   },
   additionalProperties: false,
-  description:
-    'JSON or a form. Beyond name and password the fields of OAuth 2.0 are taken and not looked at.',
+  description: 'JSON or a form. Other fields of OAuth 2.0 are accepted and ignored.',
   examples: [{ username: 'anna', password: 'correct horse battery' }],
 } as const satisfies JSONSchema
 
@@ -69,10 +68,10 @@ export const GrantSchema: JSONSchema = {
   type: 'object',
   required: ['access_token', 'refresh_token', 'token_type', 'expires_in', 'user'],
   properties: {
-    access_token: { type: 'string', description: 'For the Authorization header, after "Bearer "' },
-    refresh_token: { type: 'string', description: 'Can be used once, for the next pair' },
+    access_token: { type: 'string', description: 'Token for the Authorization header, after "Bearer "' },
+    refresh_token: { type: 'string', description: 'Token for /auth/refresh; it works once' },
     token_type: { type: 'string', const: 'bearer' },
-    expires_in: { type: 'integer', description: 'Seconds for which the access token is valid' },
+    expires_in: { type: 'integer', description: 'Lifetime of the access token, in seconds' },
     user: UserSchema,
   },
   title: 'Grant',
@@ -102,7 +101,7 @@ export const SessionListSchema: JSONSchema = {
       created_at: time,
       last_used_at: time,
       expires_at: time,
-      current: { type: 'boolean', description: 'Whether it is the session of this call' },
+      current: { type: 'boolean', description: 'Whether this request belongs to the session' },
     },
     title: 'Session',
   },
@@ -143,7 +142,7 @@ const scopes = {
   minItems: 1,
   maxItems: 3,
   uniqueItems: true,
-  description: 'read: GET; write: changes; admin: users, for admins only',
+  description: 'read: GET requests; write: changes; admin: users, for admins only',
 } as const
 
 const tokenName = {
@@ -171,7 +170,7 @@ const apiTokenProperties = {
   name: { type: 'string' },
   scopes,
   created_at: time,
-  last_used_at: { ...timeOrNull, description: 'To the minute' },
+  last_used_at: { ...timeOrNull, description: 'Time of the last use, to the minute' },
   expires_at: timeOrNull,
 } as const
 const apiTokenExample = {
@@ -199,7 +198,7 @@ export const NewApiTokenSchema: JSONSchema = {
   required: [...Object.keys(apiTokenProperties), 'token'],
   properties: {
     ...apiTokenProperties,
-    token: { type: 'string', description: 'Shown only now' },
+    token: { type: 'string', description: 'The token; shown only once' },
   },
   title: 'NewApiToken',
   examples: [{ ...apiTokenExample, token: 'tw_…' }],
@@ -215,7 +214,10 @@ export const ApiTokenParams = {
 export const TicketSchema: JSONSchema = {
   type: 'object',
   required: ['ticket', 'expires_in'],
-  properties: { ticket: { type: 'string' }, expires_in: { type: 'integer', description: 'Seconds' } },
+  properties: {
+    ticket: { type: 'string' },
+    expires_in: { type: 'integer', description: 'Lifetime of the ticket, in seconds' },
+  },
   title: 'Ticket',
   examples: [{ ticket: 'twt_…', expires_in: 30 }],
 }

@@ -29,9 +29,9 @@ const log = logTo(logged)
 const accessTokens = createAccessTokens({ keys: KEYS, lifetimeSeconds: LIFETIME })
 /** Passwords that were hashed or compared since it was cleared. */
 const hashes: string[] = []
-/** What the store of sessions does next time instead of its work. */
+/** Replaces the next call of the session store. */
 let storeFails: Partial<Record<keyof SessionStore, Error>> = {}
-/** What happens when the call of the next one has done its work, and before its caller hears of it. */
+/** Runs after the next call of the session store, before it returns. */
 const meanwhile: Partial<Record<keyof SessionStore | 'verify', () => Promise<unknown>>> = {}
 let auth: AuthService
 
@@ -91,7 +91,7 @@ async function registered(username = newName()): Promise<Grant> {
   return auth.register({ username, password: PASSWORD }, client)
 }
 
-/** Who bears an access token. */
+/** Returns the actor of an access token. */
 async function actorOf({ access_token, user }: Grant): Promise<UserActor> {
   const claims = (await accessTokens.verify(access_token))!
   const { sessionId, epoch } = claims

@@ -19,19 +19,19 @@ import type { RefreshTokens } from './refresh-token.ts'
 import type { Revocations } from './revocations.ts'
 import type { Session, SessionStore } from './session-store.ts'
 
-/** From where a call comes. */
+/** The client that a request comes from. */
 export interface Client {
   reqId: string
   address: string
   userAgent: string
 }
 
-/** What a client keeps after it has proved who its user is. */
+/** The tokens that a client gets after authentication. */
 export interface Grant {
   access_token: string
   refresh_token: string
   token_type: 'bearer'
-  /** Seconds for which the access token is valid. */
+  /** Lifetime of the access token, in seconds. */
   expires_in: number
   user: User
 }
@@ -48,7 +48,7 @@ export interface AuthService {
   /** Ends the session of the caller's access token. */
   logout(actor: Actor): Promise<void>
   me(actor: Actor): Promise<User>
-  /** Ends every session of the user and begins a new one. */
+  /** Ends every session of the user and starts a new one. */
   changePassword(actor: Actor, change: { current: string; next: string }, client: Client): Promise<Grant>
   sessions(actor: Actor): Promise<(Session & { current: boolean })[]>
   endSession(actor: Actor, id: string): Promise<void>
@@ -78,12 +78,12 @@ export function createAuthService(deps: {
     }
   }
 
-  /** A new session; `undefined` when the password with which it was asked for is no longer theirs. */
+  /** Starts a session; `undefined` if the user's password has changed since it was checked. */
   async function begin(userId: number, passwordHash: string, client: Client): Promise<Grant | undefined> {
     const id = randomUUID()
     const { address, userAgent } = client
     await sessions.create({ id, userId, address, userAgent, lifetimeSeconds })
-    // What ends all sessions writes to the user first: it ended this one too, or is seen here.
+    // A call that ends all sessions updates the user first: either this session was ended too, or the update is seen here.
     const found = await findUser(db, userId)
     if (!found || found.disabled || found.password_hash !== passwordHash) {
       await sessions.end(userId, id)
@@ -94,7 +94,7 @@ export function createAuthService(deps: {
   }
 
   async function endSession(userId: number, sessionId: string): Promise<boolean> {
-    // In this order a failure in between leaves an access token with which to try again.
+    // In this order, a failure in between leaves an access token for a retry.
     const ended = await sessions.end(userId, sessionId)
     await revocations.revokeSession(userId, sessionId)
     return ended
@@ -103,7 +103,7 @@ export function createAuthService(deps: {
   return {
     async register(credentials, client) {
       const attempt = await guesses.begin(client.address)
-      // Else a user would be made, and the answer be 503, while sessions cannot be reached.
+      // Otherwise a user would be created and the response would be 503 while the session store is unavailable.
       await sessions.list(0)
       const user = await createUser(db, passwords, credentials, 'user')
       const { password_hash: passwordHash } = (await findUser(db, user.id))!
@@ -131,18 +131,21 @@ export function createAuthService(deps: {
     async refresh(refreshToken, client) {
       const attempt = await guesses.begin(client.address)
       const claim = refreshTokens.read(refreshToken)
-      if (!claim) throw unauthenticated('The refresh token is not valid.')
+      if (!claim) throw unauthenticated('The refresh token is invalid.')
       const { address, userAgent } = client
       const rotation = await sessions.rotate(claim, { address, userAgent, lifetimeSeconds })
-      if (rotation.outcome === 'unknown') throw unauthenticated('The session has ended; log in again.')
+      if (rotation.outcome === 'unknown') throw unauthenticated('The session has ended. Log in again.')
       const { userId } = rotation
       if (rotation.outcome === 'reused') {
         await revocations.revokeSession(userId, claim.sessionId)
-        log.warn({ ...audit(client), userId }, 'a spent refresh token was used again; its session has ended')
-        throw unauthenticated('The refresh token was used before; the session has ended, log in again.')
+        log.warn(
+          { ...audit(client), userId },
+          'a used refresh token was presented again; its session was ended',
+        )
+        throw unauthenticated('The refresh token was already used, so the session was ended. Log in again.')
       }
       const found = await findUser(db, userId)
-      // Looked at after the user: a change of the password ends the sessions before it begins an epoch.
+      // Read after the user: a password change ends the sessions before it increments the epoch.
       const lives = (await sessions.list(userId)).some(({ id }) => id === claim.sessionId)
       if (!found || found.disabled || !lives) {
         await endSession(userId, claim.sessionId)
@@ -196,13 +199,13 @@ export function createAuthService(deps: {
     async endSession(actor, id) {
       authorize(actor, 'account.change')
       const known = (await sessions.list((actor as UserActor).id)).some((session) => session.id === id)
-      if (!known) throw new DomainError('not-found', 'You have no such session.')
+      if (!known) throw new DomainError('not-found', 'You have no session with this id.')
       await endSession((actor as UserActor).id, id)
     },
   }
 }
 
-/** Makes a user, after the rules of names and passwords; 409 when the name is taken. */
+/** Creates a user after checking name and password. Throws `conflict` if the name is taken. */
 export async function createUser(
   db: Database,
   passwords: Passwords,
@@ -216,8 +219,8 @@ export async function createUser(
 }
 
 /**
- * Sets a new password, ends all that the old one began and resolves to the new hash; `conflict` when the old
- * one is no longer that of `user`. `path` names the field in errors.
+ * Sets a new password, ends all sessions and returns the new hash. Throws `conflict` if the old password is no
+ * longer that of `user`. `path` names the field in errors.
  */
 export async function setPassword(
   deps: {
@@ -232,12 +235,11 @@ export async function setPassword(
 ): Promise<string> {
   refuseWeak(password, user.username, path)
   const passwordHash = await deps.passwords.hash(password)
-  // Before, so that nothing is changed while the sessions cannot be reached, and after, for those who
-  // logged in with the old password in between.
+  // Sessions are ended twice. Before the change, so that nothing changes while the session store is unavailable;
+  // after it, for sessions that were started with the old password in between.
   await deps.sessions.endAll(user.id)
   const outcome = await updateUser(deps.db, user.id, { passwordHash, insteadOf: user.password_hash })
-  if (!outcome?.changed)
-    throw new DomainError('conflict', 'The password has just been changed by another call.')
+  if (!outcome?.changed) throw new DomainError('conflict', 'Another request has just changed the password.')
   await deps.revocations.check()
   await deps.sessions.endAll(user.id)
   return passwordHash

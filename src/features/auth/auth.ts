@@ -22,7 +22,7 @@ import { purgeTickets } from './ticket-store.ts'
 import { createAuthenticator, type TokenAuthenticator } from './token-authenticator.ts'
 import { createVerifiedTokens } from './verified-tokens.ts'
 
-/** Guesses a minute at one user's password from one address, and at anything from one address. */
+/** Maximum failed attempts per minute: at one user's password from one address, and at any secret from one address. */
 const GUESSES = { perUser: 10, perAddress: 60 }
 
 export interface AuthConfig {
@@ -36,9 +36,9 @@ export interface AuthConfig {
   access: 'required' | 'open'
 }
 
-/** Everything about who somebody is. */
+/** The services of authentication. */
 export interface Auth extends AsyncDisposable {
-  /** Of `SECRET_KEY`: what is secret is made with the first, and taken with any. */
+  /** The keys of `SECRET_KEY`: the first signs, all are accepted. */
   keys: readonly string[]
   service: AuthService
   apiTokens: ApiTokenService
@@ -49,13 +49,13 @@ export interface Auth extends AsyncDisposable {
   revocations: Revocations
   guesses: Guesses
   setupTokens: SetupTokens
-  /** Removes what has expired. */
+  /** Removes expired rows. */
   purges: Record<'sessions' | 'tickets' | 'revocations', (limit: number) => Promise<number>>
-  /** The path of the single-use setup link; undefined when there is an admin, or none is needed. */
+  /** Returns the path of the single-use setup link; undefined if an admin exists or access is open. */
   setupPath(): Promise<string | undefined>
 }
 
-/** `onRevoked` hears of credentials that are void now, whichever process ended them. */
+/** Starts authentication. `onRevoked` is called for each revoked credential, whichever process revoked it. */
 export async function createAuth(deps: {
   db: Database
   log: Logger
@@ -88,7 +88,14 @@ export async function createAuth(deps: {
   return {
     keys,
     service: createAuthService({
-      ...{ db, log, passwords, accessTokens, refreshTokens, sessions, revocations, guesses },
+      db,
+      log,
+      passwords,
+      accessTokens,
+      refreshTokens,
+      sessions,
+      revocations,
+      guesses,
       refreshLifetimeSeconds,
     }),
     apiTokens: createApiTokenService(db, revocations),

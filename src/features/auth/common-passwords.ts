@@ -1,4 +1,4 @@
-/** The best known ones. Those of fewer than eight characters begin longer ones, such as `dragon123`. */
+/** The most common passwords. Short ones are the start of longer ones, such as `dragon123`. */
 const list = `
   password passwort passw0rd passwords mypassword newpassword oldpassword yourpassword thepassword nopassword
   passpass pass1234 passport passcode passphrase drowssap motdepasse contrasena wachtwoord parolparol changeme
@@ -88,13 +88,13 @@ const list = `
   незабудка непомню забылпароль неважно
 `
 
-/** Keys in the order in which fingers find them; runs are read in both directions. */
+/** Keyboard rows. Runs along a row are recognized in both directions. */
 const rowsOfKeys = `
   01234567890 abcdefghijklmnopqrstuvwxyz qwertyuiop[] asdfghjkl;' zxcvbnm,./ qwertzuiop yxcvbnm azertyuiop
   1qaz 2wsx 3edc 4rfv 5tgb 6yhn 7ujm 8ik, 9ol. 0p;/ 147 258 369 159 357 !@#$%^&*()_+ !"№;%:?*()_+
   абвгдеёжзийклмнопрстуфхцчшщъыьэюя абвгдежзийклмн йцукенгшщзхъ фывапролджэ ячсмитьбю йфя цыч увс кам епи нрт гоь
 `
-// Separated by what no password has, so that no run goes from one row to the next.
+// The separator occurs in no password, so no run continues from one row to the next.
 const rows = folded(rowsOfKeys).trim().split(/\s+/).join('\0')
 const rowsBothWays = `${rows}\0${[...rows].reverse().join('')}`
 
@@ -104,13 +104,13 @@ const otherKeyboard = new Map([...zip(latinKeys, russianKeys), ...zip(russianKey
 const letterMeant = new Map(zip('@4031!$57', 'aaoeiisst'))
 
 const words = new Set(list.trim().split(/\s+/))
-// Such as `gfhjkm`, which is `пароль` on a keyboard that is left in English.
+// An example is `gfhjkm`: `пароль` typed with the English layout.
 for (const word of [...words]) words.add(mapped(word, otherKeyboard))
 
 /**
- * Whether a password, in whatever case, is of those that are guessed first. Besides the list: a known word or
- * none, then runs of at least three along the alphabet or the keyboard, then up to four digits or marks; and a
- * block of up to four characters, or a known word, over and over. After zxcvbn (Wheeler, USENIX Security 2016).
+ * Returns true if a password, in any letter case, is guessed early. That is a password in the list; an optional
+ * common password followed by runs of at least three keys or letters and up to four digits or marks; or a repeated
+ * block of up to four characters or a common password. After zxcvbn (Wheeler, USENIX Security 2016).
  */
 export function isCommonPassword(password: string): boolean {
   const text = folded(password)
@@ -131,7 +131,7 @@ function isRepetition(text: string): boolean {
 }
 
 function isWordAndRuns(text: string): boolean {
-  // Positions up to which the text is explained.
+  // Positions up to which the patterns cover the text.
   const explained = new Set([0])
   for (let end = 1; end <= text.length; end++) {
     const head = text.slice(0, end)
@@ -140,7 +140,7 @@ function isWordAndRuns(text: string): boolean {
   for (let start = 0; start <= text.length; start++) {
     if (!explained.has(start)) continue
     if (/^[\p{N}\p{P}\p{S}]{0,4}$/u.test(text.slice(start))) return true
-    // A longer run is made of runs of three to five.
+    // A longer run consists of runs of three to five.
     const last = Math.min(text.length, start + 5)
     for (let end = start + 3; end <= last && isRun(text.slice(start, end)); end++) explained.add(end)
   }

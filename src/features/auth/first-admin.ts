@@ -6,8 +6,7 @@ import type { Credentials } from './auth-service.ts'
 import { type Passwords, passwordMistake } from './password.ts'
 
 /**
- * Makes an admin if there is none; undefined when there is one. Of several that try at once one
- * succeeds.
+ * Creates an admin if none exists; otherwise returns undefined. Of several concurrent calls one succeeds.
  */
 export async function createFirstAdmin(
   db: Database,
@@ -24,7 +23,7 @@ export async function createFirstAdmin(
   })
 }
 
-/** Makes the admin of ADMIN_USERNAME and ADMIN_PASSWORD, unless there is an admin already. */
+/** Creates the admin of ADMIN_USERNAME and ADMIN_PASSWORD, unless an admin exists. */
 export async function ensureConfiguredAdmin(
   db: Database,
   passwords: Passwords,
@@ -43,7 +42,7 @@ export async function ensureConfiguredAdmin(
   if (mistake) throw new StartupError(`ADMIN_PASSWORD ${mistake}`)
   try {
     const user = await createFirstAdmin(db, passwords, { username, password })
-    if (user) log.info({ user: user.username }, 'first admin made, from ADMIN_USERNAME')
+    if (user) log.info({ user: user.username }, 'first admin created, from ADMIN_USERNAME')
   } catch (error) {
     if (!(error instanceof DomainError)) throw error
     throw new StartupError(

@@ -2,7 +2,7 @@ import { DomainError } from '../../core/errors.ts'
 import { addressKey, type RateLimiter } from '../../platform/rate-limit/index.ts'
 import { usernameKey } from '../users/index.ts'
 
-/** Bounds how often somebody may try a password, a refresh token or a ticket, whatever the access mode. */
+/** Limits attempts at a password, a refresh token or a ticket, in every access mode. */
 export interface Guesses {
   /**
    * Counts an attempt from `address`, and at `username` if there is one; throws `too-many-requests`.
@@ -11,7 +11,7 @@ export interface Guesses {
   begin(address: string, username?: string): Promise<{ succeeded(): Promise<void> }>
 }
 
-/** `perUser` is asked by user name and address, `perAddress` by address. */
+/** Creates the limits. `perUser` counts by user name and address, `perAddress` by address. */
 export function createGuesses(limiters: { perUser: RateLimiter; perAddress: RateLimiter }): Guesses {
   return {
     async begin(address, username) {
@@ -21,7 +21,7 @@ export function createGuesses(limiters: { perUser: RateLimiter; perAddress: Rate
       for (const [limiter, key] of counted) {
         const { allowed, resetSeconds } = await limiter.consume(key)
         if (!allowed) {
-          throw new DomainError('too-many-requests', `Too many attempts; try again in ${resetSeconds} s.`, {
+          throw new DomainError('too-many-requests', `Too many attempts. Retry in ${resetSeconds} s.`, {
             headers: { 'retry-after': String(resetSeconds) },
           })
         }

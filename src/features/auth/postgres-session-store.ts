@@ -13,7 +13,7 @@ interface Judged {
   generation: number
 }
 
-/** Sessions in the table `sessions`. */
+/** Stores sessions in the table `sessions`. */
 export function createPostgresSessionStore(db: Queryable): SessionStore {
   return {
     async create({ id, userId, userAgent, address, lifetimeSeconds }) {
@@ -22,7 +22,7 @@ export function createPostgresSessionStore(db: Queryable): SessionStore {
         text: CREATE,
         values: [id, userId, storedUserAgent(userAgent), address, lifetimeSeconds],
       })
-      // A statement of its own, so that of logins at once the last to come here sees all the others.
+      // A separate statement: of concurrent logins, the last one then sees all the others.
       await db.query({ name: 'session-cap', text: CAP, values: [userId, id, MAX_SESSIONS_PER_USER - 1] })
     },
     async rotate({ sessionId, generation }, { userAgent, address, lifetimeSeconds }) {
@@ -53,7 +53,7 @@ export function createPostgresSessionStore(db: Queryable): SessionStore {
       return rows
     },
     async end(userId, sessionId) {
-      // As text, since what is no UUID is merely absent.
+      // Compared as text, because an id that is no UUID just does not exist.
       const ended = await db.query<{ live: boolean }>({
         name: 'session-end',
         text: `DELETE FROM sessions WHERE user_id = $1 AND id::text = $2
@@ -92,8 +92,8 @@ DELETE FROM sessions WHERE id = ANY (ARRAY(
   SELECT id FROM sessions WHERE user_id = $1 AND id <> $2
   ORDER BY expires_at > clock_timestamp() DESC, last_used_at DESC, id DESC OFFSET $3))`
 
-// `found` takes the row's lock and reads its latest version, by which all is decided; the row in
-// `sessions` is the one of the statement's snapshot and may be older.
+// `found` locks the row and reads its latest version, which decides. The row in `sessions` is from the snapshot of
+// the statement and may be older.
 const ROTATE = `
 WITH found AS (
   SELECT * FROM sessions WHERE id = $1 FOR UPDATE

@@ -8,7 +8,7 @@ import {
 } from './session-store.ts'
 
 /**
- * Sessions in Redis, under two kinds of keys: the hash `<prefix>:session:<id>`, which expires with the
+ * Stores sessions in Redis, under two kinds of keys: the hash `<prefix>:session:<id>`, which expires with the
  * session, and each user's index `<prefix>:sessions:<user>`, a sorted set of ids by their last use,
  * which expires with the last of them. Times are microseconds since 1970.
  */
@@ -51,7 +51,7 @@ export function createRedisSessionStore(redis: Redis, prefix = 'taskwire'): Sess
     async endAll(userId, keep = '') {
       return Number(await redis.script(endAll, [indexes + userId], [keep, sessions]))
     },
-    // They expire by themselves.
+    // Redis removes expired sessions.
     purge: async () => 0,
   }
 }
@@ -104,7 +104,7 @@ redis.call('HSET', key, 'userId', userId, 'generation', 0, 'userAgent', userAgen
 use(key, index, id, tonumber(seconds))
 `)
 
-// A session that is missing in the index, say after an eviction, could not be listed or ended: it is not taken.
+// A session that is missing in the index, for instance after an eviction, is rejected: it could not be listed or ended.
 const rotate = luaScript(`${USE}
 local key = KEYS[1]
 local id, seconds, claimed, userAgent, address, window, indexes = unpack(ARGV)

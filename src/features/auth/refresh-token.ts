@@ -1,17 +1,17 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 
-/** What a refresh token says: whose it is and which one of that session's it is. */
+/** The content of a refresh token: its session, and its number within that session. */
 export interface RefreshClaim {
   /** A UUID in lower case. */
   sessionId: string
-  /** 0 for the token of the login, then one more with each refresh; below 2^32. */
+  /** 0 for the token of the login, incremented by each refresh; below 2^32. */
   generation: number
 }
 
 export interface RefreshTokens {
-  /** By the first key. The same claim gives the same token. */
+  /** Returns the token of a claim, made with the first key. The same claim gives the same token. */
   issue(claim: RefreshClaim): string
-  /** undefined unless one of the keys made it; compares in constant time. */
+  /** Returns the claim of a token; undefined if none of the keys made it. Compares in constant time. */
   read(token: string): RefreshClaim | undefined
 }
 
@@ -21,7 +21,7 @@ const UUID_BYTES = 16
 const CLAIM_BYTES = 20
 
 /**
- * Makes and reads refresh tokens with `keys`, the secrets of which the first signs. A token is
+ * Creates and reads refresh tokens. The first of `keys` signs. A token is
  * `twr_` and, in base64url, 16 bytes of session, 4 bytes of generation and their HMAC-SHA256 under a
  * key derived by HKDF (RFC 5869). It is derived from its claim rather than drawn and stored, so that
  * two tabs that refresh at once get the same successor.
@@ -35,7 +35,7 @@ export function createRefreshTokens(keys: readonly string[]): RefreshTokens {
     read(token) {
       if (!token.startsWith(PREFIX)) return
       const claim = Buffer.from(token.slice(PREFIX.length), 'base64url').subarray(0, CLAIM_BYTES)
-      // Whole tokens are compared: the decoder skips what is not base64, and the last character has unused bits.
+      // Whole tokens are compared: the decoder skips other characters, and the last character has unused bits.
       if (!derived.some((key) => isSame(token, sealed(claim, key)))) return
       return { sessionId: uuidText(claim), generation: claim.readUInt32BE(UUID_BYTES) }
     },

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterEach(() => vi.useRealTimers())
 afterAll(() => database[Symbol.asyncDispose]())
 
-/** A watcher as each process has one, with what it heard. */
+/** Starts a watcher, like the one of each process, and records its calls. */
 async function watch(db: Database = database.db) {
   const heard: Revocation[] = []
   const lines: Record<string, unknown>[] = []

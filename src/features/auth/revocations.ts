@@ -4,19 +4,19 @@ import type { Database, Queryable } from '../../platform/database/database.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 
 const POLL_MS = 1000
-/** A row is dated when it is written and seen when it is committed; a transaction takes less than this. */
+/** Maximum duration of a transaction: a row is dated when it is written, and visible after the commit. */
 const LATE_SECONDS = 30
-/** How long what was revoked is remembered for sockets that are being admitted. */
+/** Time that revocations are remembered for sockets that are being admitted. */
 const RECENT_MS = 60_000
 
-/** What stopped being valid, of this and of every other process. */
+/** Revoked credentials, of this and all other processes. */
 export interface Revocations extends AsyncDisposable {
-  /** Ends what a session proved, on every process, and on this one at once. */
+  /** Revokes the access tokens of a session, on this process at once and then on all others. */
   revokeSession(userId: number, sessionId: string): Promise<void>
-  /** Looks now for what has been written; call it after a commit that revoked something. */
+  /** Reads new revocations now. Call it after a commit that revoked something. */
   check(): Promise<void>
   mark(): number
-  /** Whether a credential of the actor was revoked after `mark()` was taken, within the last minute. */
+  /** Returns true if a credential of the actor was revoked after the given `mark()`, within the last minute. */
   revokedSince(mark: number, actor: Actor): boolean
 }
 
@@ -28,7 +28,7 @@ interface Row {
   epoch: number | null
 }
 
-/** Looks once a second for what was revoked; `onRevoked` hears of each once. */
+/** Reads new revocations once a second and calls `onRevoked` once for each. */
 export async function watchRevocations(
   db: Database,
   log: Logger,
@@ -54,9 +54,9 @@ export async function watchRevocations(
     recent = recent.filter(({ at }) => at > Date.now() - RECENT_MS)
   }
 
-  // What was there before this process is not news to it.
+  // Revocations from before the start of this process are skipped.
   seen = new Set((await readSince(db, since)).rows.map(({ key }) => key))
-  // One look at a time: each begins where the last one ended.
+  // Reads do not overlap: each one continues where the previous one ended.
   let polling = Promise.resolve()
   const check = (): Promise<void> => {
     polling = polling
@@ -66,7 +66,7 @@ export async function watchRevocations(
           down = false
         },
         (error) => {
-          // Nothing is missed: the next look reaches back to the last that went well.
+          // Nothing is missed: the next read continues after the last successful one.
           if (!down) log.debug(`revocations wait for the database: ${errorText(error)}`)
           down = true
         },
@@ -97,7 +97,7 @@ export async function watchRevocations(
   }
 }
 
-/** Removes up to `limit` that no access token can outlive; says how many. */
+/** Removes up to `limit` revocations that are older than any valid access token. Returns their number. */
 export async function purgeRevocations(db: Queryable, limit: number): Promise<number> {
   const { rowCount } = await db.query({
     text: `DELETE FROM revocations WHERE id IN (
@@ -112,7 +112,7 @@ async function readClock(db: Queryable): Promise<string> {
   return rows[0]!.now
 }
 
-/** An API token that expires is revoked by the clock alone. */
+/** Returns the revocations since `since`. An expired API token has no row in `revocations`, so those are read too. */
 async function readSince(db: Queryable, since: string): Promise<{ now: string; rows: Row[] }> {
   const now = await readClock(db)
   const { rows } = await db.query<Row & object>({

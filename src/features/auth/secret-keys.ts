@@ -15,12 +15,12 @@ import { errorText, StartupError } from '../../core/errors.ts'
 import type { Config } from '../../platform/config/config.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
 
-/** One line of printable characters, as long as `SECRET_KEY` has to be. */
+/** Matches one line of printable characters, at least as long as `SECRET_KEY` has to be. */
 const KEY = /^[\x21-\x7e]{32,}$/
 
 /**
- * The keys that tokens are made with: those of `SECRET_KEY`, else the one in `DATA_DIR/secret-key`, which the
- * first start makes. The first signs, all are taken. Starts at the same instant end with the same key.
+ * Returns the keys of tokens: those of `SECRET_KEY`, or the one in `DATA_DIR/secret-key`, which the first start
+ * creates. The first key signs, all are accepted. Concurrent starts end with the same key.
  *
  * @throws StartupError in one line when the file cannot be used, or is open to others
  */
@@ -44,7 +44,7 @@ function keptKey(dataDir: string, file: string, log: Logger): string {
     const found = readKey(file)
     if (found !== undefined) return found
     makeKey(dataDir, file)
-    log.info(`made a secret key for tokens in ${file}`)
+    log.info(`created a secret key for tokens in ${file}`)
     return readKey(file)!
   } catch (error) {
     if (error instanceof StartupError) throw error
@@ -54,7 +54,7 @@ function keptKey(dataDir: string, file: string, log: Logger): string {
   }
 }
 
-/** undefined: there is no such file. */
+/** Reads the key; undefined if the file does not exist. */
 function readKey(file: string): string | undefined {
   let handle: number
   try {
@@ -64,7 +64,7 @@ function readKey(file: string): string | undefined {
     throw error
   }
   try {
-    // Windows has no such bits; its folders of a user are private by inheritance.
+    // Windows has no such permission bits; the folders of a user are private by inheritance.
     if (process.platform !== 'win32' && (fstatSync(handle).mode & 0o077) !== 0) {
       throw new StartupError(
         `${file} can be read or changed by others, who could make tokens with it; run chmod 600 on it, and remove it if they may have read it (everybody then logs in again)`,
@@ -80,9 +80,9 @@ function readKey(file: string): string | undefined {
   }
 }
 
-/** The link is what counts: the first of several wins, and the key behind it is whole and on disk. */
+/** Writes the key and links it to its name. The first of several processes wins; the key is complete and on disk. */
 function makeKey(dataDir: string, file: string): void {
-  // As for the embedded PostgreSQL, whose user must pass through root's DATA_DIR.
+  // The user of the embedded PostgreSQL must be able to traverse root's DATA_DIR.
   mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 })
   const draft = `${file}.${randomBytes(6).toString('hex')}`
   try {

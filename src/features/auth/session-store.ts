@@ -11,9 +11,9 @@ export interface Session {
   expiresAt: string
 }
 
-/** From where a session is used, and for how many seconds it lives from now. */
+/** The client that uses a session, and the remaining lifetime of the session in seconds. */
 interface SessionUse {
-  /** What is beyond 300 characters is not kept. */
+  /** Cut to 300 characters. */
   userAgent: string
   address: string
   lifetimeSeconds: number
@@ -26,11 +26,11 @@ interface NewSession extends SessionUse {
 }
 
 /**
- * What became of a refresh token:
- * - `rotated`: it was valid and is spent; `generation` is its successor's
- * - `raced`: it is the one just before, spent less than 10 s ago; `generation` is the present one, nothing is changed
- * - `reused`: it is any other of the session, which this call has ended
- * - `unknown`: there is no such session, or it has expired
+ * The result of using a refresh token:
+ * - `rotated`: the token was valid and is used up; `generation` is that of its successor
+ * - `raced`: the token is the previous one, used less than 10 s ago; `generation` is the current one, nothing changes
+ * - `reused`: the token is any other one of the session, which this call has ended
+ * - `unknown`: the session does not exist, or has expired
  */
 export type Rotation =
   | { outcome: 'rotated' | 'raced'; userId: number; generation: number }
@@ -38,31 +38,31 @@ export type Rotation =
   | { outcome: 'unknown' }
 
 /**
- * The sessions: of each the number of the refresh token that is valid now. An expired session is
- * absent for every call. The clock is the store's own, so processes need not agree on the time. All
- * reject with `unavailable` when the store is away.
+ * A store of sessions, each with the number of its current refresh token. Expired sessions do not exist for any
+ * call. The clock is the store's, so processes need not agree on the time. All calls reject with `unavailable` if
+ * the store cannot be reached.
  */
 export interface SessionStore {
-  /** Starts a session at generation 0. Of more than 100 of a user, the one used longest ago ends. */
+  /** Starts a session at generation 0. If the user has more than 100, the least recently used one ends. */
   create(session: NewSession): Promise<void>
-  /** Spends the refresh token of the claim, atomically (RFC 9700, section 4.14.2). */
+  /** Uses up the refresh token of the claim, atomically (RFC 9700, section 4.14.2). */
   rotate(claim: RefreshClaim, use: SessionUse): Promise<Rotation>
-  /** The user's sessions, the one used last first. */
+  /** Returns the user's sessions, most recently used first. */
   list(userId: number): Promise<Session[]>
-  /** False when the user has no such session. */
+  /** Ends a session. Returns false if the user has no such session. */
   end(userId: number, sessionId: string): Promise<boolean>
-  /** Ends all of a user's sessions but `keep`; resolves to how many. */
+  /** Ends all sessions of a user except `keep`. Returns their number. */
   endAll(userId: number, keep?: string): Promise<number>
-  /** Removes up to `limit` expired sessions; resolves to how many. */
+  /** Removes up to `limit` expired sessions. Returns their number. */
   purge(limit: number): Promise<number>
 }
 
-/** For how long the token just before is taken, for two tabs that refresh at once. */
+/** Time that the previous token is still accepted, for two tabs that refresh at once. */
 export const RACE_WINDOW_SECONDS = 10
 export const MAX_SESSIONS_PER_USER = 100
 const MAX_USER_AGENT = 300
 
-/** A user agent as it is kept: whole characters, and none that PostgreSQL cannot hold. */
+/** Returns a user agent for storage: whole characters, and none that PostgreSQL cannot store. */
 export function storedUserAgent(text: string): string {
   return Array.from(text.replaceAll('\0', '')).slice(0, MAX_USER_AGENT).join('')
 }

@@ -15,7 +15,7 @@ import type { SetupTokens } from './setup-token.ts'
 
 const HTML = 'text/html; charset=utf-8'
 
-/** The link that start prints while there is no admin: a page with a form, and where the form goes. */
+/** The page of the setup link, which start prints while no admin exists, and the route that its form posts to. */
 export function setupRoutes(deps: {
   db: Database
   passwords: Passwords
@@ -33,26 +33,31 @@ export function setupRoutes(deps: {
   return (app, _options, done) => {
     parseForms(app)
     app.addHook('onRequest', (_request, reply, next) => {
-      // The address has the token in it.
+      // The URL contains the token.
       reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
       next()
     })
 
-    app.get('/auth/setup', { schema: { hide: true } }, async (request, reply) => {
-      const { token } = request.query as { token?: unknown }
-      const open = typeof token === 'string' && (await isOpen(token))
-      return reply
-        .code(open ? 200 : 401)
-        .header('content-security-policy', PAGE_POLICY)
-        .type(HTML)
-        .send(open ? setupPage(token) : setupClosedPage())
-    })
+    app.get(
+      '/auth/setup',
+      { config: { access: 'public' }, schema: { hide: true } },
+      async (request, reply) => {
+        const { token } = request.query as { token?: unknown }
+        const open = typeof token === 'string' && (await isOpen(token))
+        return reply
+          .code(open ? 200 : 401)
+          .header('content-security-policy', PAGE_POLICY)
+          .type(HTML)
+          .send(open ? setupPage(token) : setupClosedPage())
+      },
+    )
 
     app.post(
       '/auth/setup',
       {
+        config: { access: 'public' },
         bodyLimit: AUTH_BODY_LIMIT,
-        // A browser that posts the form is answered with a page, mistakes included.
+        // A browser that posts the form gets a page, also for errors.
         errorHandler: (error, request, reply) => {
           const { token } = (request.body ?? {}) as { token?: unknown }
           const expected = error instanceof DomainError && [409, 422].includes(error.status)
@@ -65,9 +70,9 @@ export function setupRoutes(deps: {
         },
         schema: {
           tags: ['auth'],
-          summary: 'Make the first admin',
-          description: 'With the token of the link that start prints while there is no admin.',
-          security: [],
+          summary: 'Create the first admin',
+          description:
+            'Needs the token of the setup link, which the server prints at start while no admin exists.',
           consumes: ['application/json', 'application/x-www-form-urlencoded'],
           body: SetupSchema,
           response: { 201: UserSchema, ...problems(400, 409, 413, 415, 422) },
@@ -76,20 +81,22 @@ export function setupRoutes(deps: {
       async (request, reply) => {
         const { token, username, password } = request.body
         const attempt = await guesses.begin(request.ip)
-        const closed = unauthenticated('The link is not valid: it has expired, or there is an admin already.')
+        const closed = unauthenticated(
+          'The setup link is invalid: it has expired, or an admin already exists.',
+        )
         if (!(await isOpen(token))) throw closed
         await attempt.succeeded()
         const mistake = passwordMistake(password, username)
         if (mistake) throw validationError([{ path: 'body.password', message: mistake }])
         const user = await createFirstAdmin(db, passwords, { username, password })
         if (!user) throw closed
-        log.info({ reqId: request.id, address: request.ip, user: user.username }, 'first admin made')
+        log.info({ reqId: request.id, address: request.ip, user: user.username }, 'first admin created')
         reply.code(201)
         if (!wantsPage(request.headers.accept)) return user
         return reply
           .header('content-security-policy', PAGE_POLICY)
           .type(HTML)
-          .send(setupDonePage(user.username) as never)
+          .send(setupDonePage(user.username))
       },
     )
     done()

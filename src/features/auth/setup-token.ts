@@ -1,6 +1,6 @@
 import { createTokenSigner } from './access-token.ts'
 
-/** What the link for the first admin carries. */
+/** The content of the token in the setup link. */
 export interface SetupTokens {
   issue(): Promise<string>
   verify(token: string): Promise<boolean>
@@ -9,8 +9,8 @@ export interface SetupTokens {
 const LIFETIME_SECONDS = 30 * 60
 
 /**
- * Tokens that say that their bearer reads the output of the server. They may be used again until they expire:
- * who takes one must see that there is no admin yet.
+ * Creates tokens that prove that their bearer reads the output of the server. A token works until it expires, so
+ * code that accepts one must check that no admin exists.
  */
 export function createSetupTokens({ keys }: { keys: readonly string[] }): SetupTokens {
   const signer = createTokenSigner({

@@ -7,7 +7,7 @@ import type { Revocations } from './revocations.ts'
 import { insertTicket, TICKET_SECONDS, takeTicket } from './ticket-store.ts'
 import type { TokenAuthenticator } from './token-authenticator.ts'
 
-/** How sockets find out who opens them; guesses are bounded by address. */
+/** Authenticates the client that opens a socket. Failed attempts are limited by address. */
 export interface TicketIssuer {
   authenticate(token: string, address: string): Promise<Actor | undefined>
   redeem(ticket: string, address: string): Promise<Actor | undefined>
@@ -16,7 +16,7 @@ export interface TicketIssuer {
   revokedSince(mark: number, actor: Actor): boolean
 }
 
-/** `operatorAllowed`: whether the local operator may come; a ticket of theirs does not outlive that. */
+/** Creates the authenticator. `operatorAllowed`: whether tickets of the local operator are accepted. */
 export function createSocketAuthenticator(deps: {
   db: Queryable
   authenticator: TokenAuthenticator

@@ -12,7 +12,7 @@ export async function insertTicket(db: Queryable, hash: Buffer, actor: Actor): P
   })
 }
 
-/** Spends a ticket: whose it is, unless it is unknown, spent, expired, or its credential was revoked since. */
+/** Uses up a ticket and returns its user; undefined if it is unknown, used, expired, or its credential was revoked. */
 export async function takeTicket(db: Queryable, hash: Buffer): Promise<Actor | undefined> {
   const { rows } = await db.query<{ actor: Actor }>({
     name: 'ticket-take',
@@ -32,7 +32,7 @@ export async function takeTicket(db: Queryable, hash: Buffer): Promise<Actor | u
   return rows[0]?.actor
 }
 
-/** Removes up to `limit` expired ones; says how many. */
+/** Removes up to `limit` expired tickets. Returns their number. */
 export async function purgeTickets(db: Queryable, limit: number): Promise<number> {
   const { rowCount } = await db.query({
     text: 'DELETE FROM tickets WHERE hash IN (SELECT hash FROM tickets WHERE expires_at < now() LIMIT $1)',

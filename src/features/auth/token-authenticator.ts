@@ -6,12 +6,12 @@ import { tokenHash } from './random-token.ts'
 import type { VerifiedTokens } from './verified-tokens.ts'
 
 export const API_TOKEN_PREFIX = 'tw_'
-/** An API token is looked up again after so long, which also keeps its time of last use. */
+/** Time after which an API token is read again, in milliseconds. This also updates its time of last use. */
 const API_TOKEN_RECHECK_MS = 60_000
 
-/** Finds out whose a token is; undefined: it is not, or no longer, valid. */
+/** Authenticates bearer tokens. Methods return undefined if a token is invalid, expired or revoked. */
 export interface TokenAuthenticator {
-  /** Of a token that was checked lately. */
+  /** Returns the user of a token that was verified recently. */
   known(token: string): UserActor | undefined
   authenticate(token: string): Promise<UserActor | undefined>
 }
@@ -73,7 +73,7 @@ export function createAuthenticator(deps: {
   }
 }
 
-/** The scopes that a role can have, of those given. */
+/** Returns those of the given scopes that the role may have. */
 export function allowedScopes(role: Role, scopes: readonly Scope[] = ['read', 'write', 'admin']): Scope[] {
   return scopes.filter((scope) => scope !== 'admin' || role === 'admin')
 }

@@ -2,16 +2,16 @@ import { isRevoked, type Revocation, type UserActor } from '../../core/actor.ts'
 
 export interface Verified {
   actor: UserActor
-  /** Epoch milliseconds at which it must be looked at again. */
+  /** Epoch milliseconds at which the token must be verified again. */
   until: number
 }
 
-/** Who the bearers of recent tokens are: checking a token again costs more than the rest of a request. */
+/** A cache of verified tokens: verifying a token costs more than the rest of a request. */
 export interface VerifiedTokens {
   get(token: string): UserActor | undefined
   /**
-   * Keeps it, unless something was revoked since `begun`, a value of `mark()` taken before the database was
-   * read: what was read may then be out of date.
+   * Adds a token, unless a revocation happened since `begun`. `begun` is a `mark()` taken before the database was
+   * read, because the data may be out of date after a revocation.
    */
   set(token: string, verified: Verified, begun: number): void
   mark(): number
@@ -24,8 +24,8 @@ interface Entry extends Verified {
 }
 
 /**
- * At most `capacity` tokens, by their whole text. Who was asked for since the last round stays (second chance),
- * so a flood of tokens that are used once does not push out those in use.
+ * Creates a cache of at most `capacity` tokens, keyed by their whole text. Tokens used since the last round stay
+ * (second chance), so a flood of tokens that are used once does not evict the others.
  */
 export function createVerifiedTokens({
   capacity = 10_000,

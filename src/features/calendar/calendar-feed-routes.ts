@@ -8,7 +8,7 @@ import { CreateFeedSchema, FeedListSchema, FeedParams, NewFeedSchema } from './c
 
 const BODY_LIMIT = 4 * 1024
 
-/** The addresses that a user gives to their calendars. */
+/** Routes for calendar feeds: secret URLs that a user gives to calendar programs. */
 export function calendarFeedRoutes(deps: {
   feeds: CalendarFeedService
   log: Logger
@@ -28,16 +28,16 @@ export function calendarFeedRoutes(deps: {
       '/calendar-feeds',
       {
         schema: {
-          summary: 'Make an address for a calendar to read your tasks at',
+          summary: 'Create a calendar feed',
           description:
-            'The address is shown once. Whoever has it can read your tasks as a calendar, and nothing else, until it is deleted.',
+            'A calendar feed is a secret URL at which a calendar program reads your tasks. The URL is shown once. Anyone who has it can read your tasks as a calendar, and nothing else, until you delete the feed.',
           body: CreateFeedSchema,
           response: { 201: NewFeedSchema, ...problems(400, 409, 413, 415, 422) },
         },
       },
       async (request, reply) => {
         const { feed, token } = await feeds.create(request.actor, request.body.name)
-        log.info({ ...caller(request), address: request.ip, feedId: feed.id }, 'calendar feed made')
+        log.info({ ...caller(request), address: request.ip, feedId: feed.id }, 'calendar feed created')
         reply.code(201)
         return { ...feed, url: `${request.protocol}://${request.host}/tasks.ics?token=${token}` }
       },
@@ -47,7 +47,7 @@ export function calendarFeedRoutes(deps: {
       '/calendar-feeds',
       {
         schema: {
-          summary: 'List the addresses of your calendars',
+          summary: 'List your calendar feeds',
           response: { 200: FeedListSchema, ...problems() },
         },
       },
@@ -58,10 +58,10 @@ export function calendarFeedRoutes(deps: {
       '/calendar-feeds/:id',
       {
         schema: {
-          summary: 'Delete the address of a calendar',
-          description: 'It is void at once.',
+          summary: 'Delete a calendar feed',
+          description: 'Its URL stops working at once.',
           params: FeedParams,
-          response: { 204: { type: 'null', description: 'It is void' }, ...problems(404, 422) },
+          response: { 204: { type: 'null', description: 'The feed is deleted' }, ...problems(404, 422) },
         },
       },
       async (request, reply) => {

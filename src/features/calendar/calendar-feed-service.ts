@@ -15,13 +15,13 @@ import {
 const TOKEN_PREFIX = 'twf_'
 
 export interface CalendarFeedService {
-  /** Makes a feed; the answer is the only place where its token can be read. */
+  /** Creates a feed. Its token can be read only from the returned value. */
   create(actor: Actor, name: string): Promise<{ feed: CalendarFeed; token: string }>
   list(actor: Actor): Promise<CalendarFeed[]>
   remove(actor: Actor, id: number): Promise<void>
   /**
-   * Whose tasks a calendar is to show: those of the user whose feed has the token or, where there is none, the
-   * caller's own; undefined: everybody's, for the local operator, who has no own ones.
+   * Returns the user whose tasks a calendar shows: the owner of the feed with this token or, without a token, the
+   * caller. Undefined means all tasks, for the local operator, who owns none.
    */
   ownerFor(actor: Actor, token: string | undefined): Promise<number | undefined>
 }
@@ -36,7 +36,7 @@ export function createCalendarFeedService(db: Database): CalendarFeedService {
         insertCalendarFeed(transaction, { userId, name, hash: tokenHash(token) }),
       )
       if (!feed)
-        throw new DomainError('conflict', `A user can have ${MAX_FEEDS_PER_USER} feeds; delete one first.`)
+        throw new DomainError('conflict', `A user can have ${MAX_FEEDS_PER_USER} feeds. Delete one first.`)
       return { feed, token }
     },
     async list(actor) {
@@ -46,7 +46,7 @@ export function createCalendarFeedService(db: Database): CalendarFeedService {
     async remove(actor, id) {
       authorize(actor, 'account.change')
       if (!(await deleteCalendarFeed(db, (actor as UserActor).id, id)))
-        throw new DomainError('not-found', 'You have no such feed.')
+        throw new DomainError('not-found', 'You have no calendar feed with this id.')
     },
     async ownerFor(actor, token) {
       if (token === undefined) {
@@ -54,7 +54,7 @@ export function createCalendarFeedService(db: Database): CalendarFeedService {
         return actor.kind === 'user' ? actor.id : undefined
       }
       const owner = await useCalendarFeed(db, tokenHash(token))
-      if (owner === undefined) throw unauthenticated('There is no such feed, or no longer.')
+      if (owner === undefined) throw unauthenticated('The calendar feed does not exist or was deleted.')
       return owner
     },
   }

@@ -4,12 +4,12 @@ import type { CalendarFeed } from './calendar-feed.ts'
 const PUBLIC = 'id, name, created_at, last_used_at'
 export const MAX_FEEDS_PER_USER = 20
 
-/** undefined when the user has as many as one may have. Until the transaction ends nobody else makes one for them. */
+/** Inserts a feed; undefined if the user has the maximum number. Holds a lock on the user until the transaction ends. */
 export async function insertCalendarFeed(
   transaction: Transaction,
   feed: { userId: number; name: string; hash: Buffer },
 ): Promise<CalendarFeed | undefined> {
-  // A statement of its own, so that the next one counts what others made while this one waited.
+  // A separate statement: the next one then counts feeds that were created while this one waited for the lock.
   await transaction.query({
     text: 'SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE',
     values: [feed.userId],
@@ -31,7 +31,7 @@ export async function listCalendarFeeds(db: Queryable, userId: number): Promise<
   return rows
 }
 
-/** False when the user has no such feed. */
+/** Deletes a feed. Returns false if the user has no such feed. */
 export async function deleteCalendarFeed(db: Queryable, userId: number, id: number): Promise<boolean> {
   const { rowCount } = await db.query({
     text: 'DELETE FROM calendar_feeds WHERE id = $2 AND user_id = $1',
@@ -40,7 +40,7 @@ export async function deleteCalendarFeed(db: Queryable, userId: number, id: numb
   return rowCount === 1
 }
 
-/** Whose feed it is, unless they are disabled; notes that it was used. */
+/** Returns the owner of a feed, unless the owner is disabled. Records the time of use. */
 export async function useCalendarFeed(db: Queryable, hash: Buffer): Promise<number | undefined> {
   const { rows } = await db.query<{ user_id: number }>({
     name: 'calendar-feed-use',

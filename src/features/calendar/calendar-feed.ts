@@ -1,4 +1,4 @@
-/** An address for calendars as its owner sees it; the address itself is shown once, when it is made. */
+/** A calendar feed as its owner sees it. Its URL is shown once, when it is created. */
 export interface CalendarFeed {
   id: number
   name: string

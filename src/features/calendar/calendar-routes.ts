@@ -12,11 +12,11 @@ import { CALENDAR_BEGIN, CALENDAR_END, calendarTask, EXAMPLE } from './task-cale
 const HEADERS = {
   'content-type': 'text/calendar; charset=utf-8',
   'content-disposition': 'inline; filename="tasks.ics"',
-  // Of calendars that ask often; what is shared must not keep it, since its address is a secret.
+  // Calendars poll often, so they may cache. Shared caches must not, because the URL is a secret.
   'cache-control': 'private, max-age=60',
 }
 
-/** `site` is the name by which the tasks of this installation are told from those of others. */
+/** Routes of the calendar. `site` identifies the tasks of this installation. */
 export function calendarRoutes(deps: {
   db: Queryable
   feeds: CalendarFeedService
@@ -24,7 +24,7 @@ export function calendarRoutes(deps: {
 }): FastifyPluginCallbackJsonSchemaToTs {
   const { db, feeds, site } = deps
 
-  /** The calendar in portions, each made when the one before it is on its way. */
+  /** Yields the calendar in chunks. A chunk is read from the database when the previous one was sent. */
   async function* written(owner: number | undefined): AsyncGenerator<string> {
     const name = await site()
     let text = CALENDAR_BEGIN
@@ -39,17 +39,18 @@ export function calendarRoutes(deps: {
     app.get(
       '/tasks.ics',
       {
-        // It would write the whole calendar, only to count it.
+        config: { access: 'feed' },
+        // Fastify's HEAD would render the whole calendar, only to count its bytes.
         exposeHeadRoute: false,
         schema: {
           tags: ['calendar'],
-          summary: 'Your tasks as a calendar',
+          summary: 'Read your tasks as a calendar',
           description:
-            'iCalendar (RFC 5545): each of your own tasks as a to-do and, if it has a due time, as an event at that time. With the token of a feed, as its address has it, those of the feed’s user; else by a bearer token.',
+            'iCalendar (RFC 5545): each of your own tasks as a to-do and, if it has a due time, as an event at that time. Authenticate by a bearer token, or by the token in the URL of a calendar feed; the feed shows the tasks of its user.',
           querystring: CalendarQuery,
           response: {
             200: {
-              description: 'The calendar',
+              description: 'The calendar of the tasks',
               content: { 'text/calendar': { schema: { type: 'string' }, example: EXAMPLE } },
             },
             ...problems(422),
@@ -58,15 +59,19 @@ export function calendarRoutes(deps: {
       },
       async (request, reply) => {
         const owner = await feeds.ownerFor(request.actor, request.query.token)
-        // Before the headers, which an error must not have.
+        // The first chunk is read before the headers are set, so that an error has none of them.
         const content = await startIteration(written(owner))
         return reply.headers(HEADERS).send(Readable.from(content) as never)
       },
     )
-    app.head('/tasks.ics', { schema: { hide: true, querystring: CalendarQuery } }, async (request, reply) => {
-      await feeds.ownerFor(request.actor, request.query.token)
-      return reply.headers(HEADERS).send()
-    })
+    app.head(
+      '/tasks.ics',
+      { config: { access: 'feed' }, schema: { hide: true, querystring: CalendarQuery } },
+      async (request, reply) => {
+        await feeds.ownerFor(request.actor, request.query.token)
+        return reply.headers(HEADERS).send()
+      },
+    )
     done()
   }
 }

@@ -7,7 +7,7 @@ const nameField = {
   maxLength: 100,
   normalize: 'trim',
   format: 'plain-text',
-  description: 'What it is for',
+  description: 'A name that says what the feed is for',
 } as const
 
 export const CreateFeedSchema = {
@@ -50,7 +50,7 @@ export const NewFeedSchema: JSONSchema = {
   required: [...Object.keys(properties), 'url'],
   properties: {
     ...properties,
-    url: { type: 'string', description: 'To give to a calendar; shown only now' },
+    url: { type: 'string', description: 'URL for a calendar program; shown only once' },
   },
   title: 'NewCalendarFeed',
   examples: [{ ...example, url: 'http://localhost:8000/tasks.ics?token=twf_3q2-7w' }],
@@ -63,7 +63,7 @@ export const CalendarQuery = {
       type: 'string',
       minLength: 1,
       maxLength: 100,
-      description: 'Of a feed, instead of a bearer token',
+      description: 'Token of a calendar feed, instead of a bearer token',
     },
   },
   additionalProperties: false,

@@ -10,7 +10,7 @@ const wild = fc.oneof(
   }),
 )
 
-/** As a reader does it: lines are put together again, then backslashes are undone. */
+/** Parses like a calendar program: unfolds the lines, then removes backslashes. */
 const unfolded = (lines: string) => lines.replaceAll('\r\n ', '')
 const unescaped = (value: string) =>
   value.replace(/\\([\\;,nN])/g, (_, char: string) => (/n/i.test(char) ? '\n' : char))

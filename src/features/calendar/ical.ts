@@ -1,10 +1,10 @@
-/** A property of iCalendar (RFC 5545): its name with parameters, and its value as it is written. */
+/** A property of iCalendar (RFC 5545): its name with parameters, and its encoded value. */
 export type IcalProperty = readonly [name: string, value: string]
 
-/** Octets of a line without its break (section 3.1). */
+/** Maximum octets of a line without its break (section 3.1). */
 const LINE_OCTETS = 75
 
-/** A component with these properties, of which those without a value are left out; every line ends with CRLF. */
+/** Returns a component with these properties, without those that have no value. Every line ends with CRLF. */
 export function icalComponent(name: string, properties: readonly (IcalProperty | undefined)[]): string {
   const lines = properties.flatMap((property) => (property ? contentLine(property) : []))
   return `BEGIN:${name}\r\n${lines.join('')}END:${name}\r\n`
@@ -14,7 +14,7 @@ export function contentLine([name, value]: IcalProperty): string {
   return `${folded(`${name}:${value}`)}\r\n`
 }
 
-/** TEXT (section 3.3.11). It has no way to say control characters, so those are left out. */
+/** Encodes TEXT (section 3.3.11). Control characters cannot be encoded and are removed. */
 export function icalText(value: string): string {
   return value
     .replace(/[\\;,]/g, (char) => `\\${char}`)
@@ -22,12 +22,12 @@ export function icalText(value: string): string {
     .replace(/(?!\t)\p{Cc}/gu, '')
 }
 
-/** DATE-TIME in UTC, to the second, of ISO 8601 with `Z`. */
+/** Converts ISO 8601 with `Z` to DATE-TIME in UTC, to the second. */
 export function icalUtc(time: string): string {
   return `${time.slice(0, 19).replace(/[-:]/g, '')}Z`
 }
 
-/** Cuts a line where it has 75 octets, never within a character; a blank begins what follows. */
+/** Folds a line after 75 octets, never within a character. Continuation lines begin with a space. */
 function folded(line: string): string {
   if (Buffer.byteLength(line) <= LINE_OCTETS) return line
   let text = ''

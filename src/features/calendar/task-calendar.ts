@@ -3,12 +3,12 @@ import { contentLine, icalComponent, icalText, icalUtc } from './ical.ts'
 
 const REFRESH = 'PT15M'
 
-// CANCELLED is what RFC 5545 has for a to-do that ended without being done.
+// RFC 5545 uses CANCELLED for a to-do that ended without being done.
 const statuses = { todo: 'NEEDS-ACTION', in_progress: 'IN-PROCESS', done: 'COMPLETED', failed: 'CANCELLED' }
-/** 1 is the highest, 5 is medium (section 3.8.1.9). */
+/** Priorities of RFC 5545: 1 is the highest, 5 is medium (section 3.8.1.9). */
 const priorities = { none: undefined, low: '7', medium: '5', high: '3', urgent: '1' }
 
-/** A calendar is its beginning, what `calendarTask` makes of each task, and its end. */
+/** The start of a calendar. The output of `calendarTask` for each task and CALENDAR_END follow. */
 export const CALENDAR_BEGIN = [
   'BEGIN:VCALENDAR\r\n',
   ...(
@@ -26,8 +26,8 @@ export const CALENDAR_BEGIN = [
 export const CALENDAR_END = 'END:VCALENDAR\r\n'
 
 /**
- * A task as a VTODO and, if it is due at some time, as a VEVENT then too, for calendars that show no to-dos.
- * `site` makes their names unique in the world.
+ * Returns a task as a VTODO and, if it has a due time, also as a VEVENT, for calendars that show no to-dos.
+ * `site` makes their UIDs globally unique.
  */
 export function calendarTask(task: TaskRow, site: string): string {
   const { id, title, description, city, labels, due_at: due, created_at: created } = task
@@ -52,7 +52,7 @@ export function calendarTask(task: TaskRow, site: string): string {
     due ? ['DUE', icalUtc(due)] : undefined,
   ])
   if (!due) return toDo
-  // Without an end it takes no time; nobody is busy because of it.
+  // An event without an end takes no time, and TRANSPARENT does not mark its owner as busy.
   const event = icalComponent('VEVENT', [
     ['UID', `task-${id}-due@${site}`],
     ...common,

@@ -23,6 +23,7 @@ const TestMessageQuery = {
 
 const TakenSchema: JSONSchema = {
   type: 'object',
+  description: 'The message was published',
   required: ['status'],
   properties: { status: { type: 'string', const: 'ok' } },
   examples: [{ status: 'ok' }],
@@ -40,8 +41,8 @@ export function testMessageRoutes(deps: {
       {
         schema: {
           tags: ['currencies'],
-          summary: 'Tell a rate over NATS as another service would',
-          description: 'For admins. It is taken as any other message: its event follows.',
+          summary: 'Publish a rate over NATS, as another service would',
+          description: 'For admins. The rate is processed like any other message and published as an event.',
           querystring: TestMessageQuery,
           response: { 200: TakenSchema, ...problems(422) },
         },
@@ -49,7 +50,7 @@ export function testMessageRoutes(deps: {
       async (request) => {
         authorize(request.actor, 'currency.change')
         const { currency, rate } = request.query
-        if (!publish) throw new DomainError('unavailable', 'There is no NATS; NATS_URL names one.')
+        if (!publish) throw new DomainError('unavailable', 'NATS is not configured. Set NATS_URL.')
         const message: CurrencyMessage = {
           id: randomUUID(),
           currency,

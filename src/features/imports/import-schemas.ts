@@ -86,6 +86,7 @@ export const ImporterListSchema: JSONSchema = { type: 'array', items: ImporterSc
 /** Response of `POST /task-generator/run`. */
 export const GeneratedSchema: JSONSchema = {
   type: 'object',
+  description: 'The result of the run',
   required: ['message', 'tasks_created', 'tasks_updated', 'tasks_skipped', 'run_id'],
   properties: {
     message: text,
@@ -100,6 +101,7 @@ export const GeneratedSchema: JSONSchema = {
 /** Response of `POST /tasks/run`. */
 export const StartedSchema: JSONSchema = {
   type: 'object',
+  description: 'The run has started',
   required: ['status', 'run_id'],
   properties: { status: { type: 'string', const: 'started' }, run_id: integer },
   examples: [{ status: 'started', run_id: 1 }],

@@ -23,7 +23,7 @@ export {
   ImportedTaskSchema,
   isImported,
 } from './task-file.ts'
-export type { NewJob, StoredJob } from './task-job.ts'
+export type { NewJob } from './task-job.ts'
 export { taskRoutes } from './task-routes.ts'
 export {
   type CreateTask,

@@ -34,7 +34,7 @@ export function userRoutes(deps: { users: UserService; log: Logger }): FastifyPl
       '/users/:id',
       {
         schema: {
-          summary: 'Change the role of a user, or disable them',
+          summary: 'Change the role of a user, or disable or enable them',
           description: 'For admins. The last admin cannot be demoted or disabled (409).',
           params: UserIdParams,
           body: PatchUserSchema,

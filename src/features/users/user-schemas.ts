@@ -47,7 +47,8 @@ export const PatchUserSchema = {
   type: 'object',
   properties: { role: roleField, disabled: { type: 'boolean' } },
   additionalProperties: false,
-  description: 'Whatever changes ends the user’s access tokens and sockets; disabling ends the sessions too.',
+  description:
+    'Any change invalidates the user’s access tokens and closes their WebSockets; disabling also ends their sessions.',
   examples: [{ role: 'admin' }],
 } as const satisfies JSONSchema
 

@@ -7,7 +7,7 @@ import { listUsers, lockAdmins, type UserChanges, updateUser } from './user-stor
 
 export interface UserService {
   list(actor: Actor, page: { skip: number; limit: number }): Promise<{ users: User[]; total: number }>
-  /** Changes role or disabled; refuses what would leave no admin. */
+  /** Changes the role or `disabled`. Throws `conflict` if no admin would be left. */
   change(
     actor: Actor,
     id: number,
@@ -15,7 +15,7 @@ export interface UserService {
   ): Promise<{ user: User; changed: boolean }>
 }
 
-/** `onRevoked` is called when credentials of a user have been voided, `endSessions` of whoever is disabled. */
+/** Creates the service. `onRevoked` is called after credentials were revoked, `endSessions` for a disabled user. */
 export function createUserService(
   db: Database,
   {
@@ -32,25 +32,25 @@ export function createUserService(
       authorize(actor, 'user.change')
       const outcome = await changeUser(db, id, changes)
       if (outcome.changed) await onRevoked()
-      // Also when they were disabled before: then it is tried again, after it failed.
+      // Also if the user was already disabled: ending the sessions may have failed the first time.
       if (outcome.user.disabled) await endSessions(id)
       return outcome
     },
   }
 }
 
-/** The change itself, for whoever may do it; see UserService. */
+/** Changes a user without checking the actor; see UserService. */
 export function changeUser(
   db: Database,
   id: number,
   changes: Pick<UserChanges, 'role' | 'disabled'>,
 ): Promise<{ user: User; changed: boolean }> {
   return db.transaction(async (transaction) => {
-    // Two admins who demote each other wait here for one another, and the second is refused.
+    // Two admins who demote each other wait for the same lock here, and the second one gets a conflict.
     const admins = await lockAdmins(transaction)
     const ceases = changes.role === 'user' || changes.disabled === true
     if (ceases && admins.length === 1 && admins[0] === id) {
-      throw new DomainError('conflict', 'This is the last admin; make another one first.')
+      throw new DomainError('conflict', 'This is the last admin. Make another user an admin first.')
     }
     const outcome = await updateUser(transaction, id, changes)
     if (!outcome) throw new DomainError('not-found', `There is no user ${id}.`)

@@ -6,7 +6,7 @@ import { canonicalUsername, usernameKey } from './username.ts'
 const PUBLIC = 'id, username, role, disabled, created_at'
 const RECORD = `${PUBLIC}, password_hash, token_epoch`
 
-/** undefined when the name is taken. */
+/** Inserts a user; undefined if the name is taken. */
 export async function insertUser(
   db: Queryable,
   user: { username: string; passwordHash: string; role: Role },
@@ -56,29 +56,29 @@ export async function hasAdmin(db: Queryable): Promise<boolean> {
   return rows.length > 0
 }
 
-/** The ids of the admins who can log in; until the transaction ends nobody else changes them. */
+/** Returns the ids of the enabled admins, and locks them until the transaction ends. */
 export async function lockAdmins(transaction: Transaction): Promise<number[]> {
-  // Locks of their rows alone deadlock with a change that makes another one, who is in the list of some and not of others.
+  // Row locks alone deadlock with a change that adds an admin, who is in some of the lists and not in others.
   await transaction.query({ text: "SELECT pg_advisory_xact_lock(hashtext('taskwire admins'))" })
   const { rows } = await transaction.query<{ id: number }>({
-    // During an update of the server, the version before holds these only.
+    // During an upgrade, the previous release takes only these locks.
     text: "SELECT id FROM users WHERE role = 'admin' AND NOT disabled ORDER BY id FOR UPDATE",
   })
   return rows.map(({ id }) => id)
 }
 
-/** What to change of a user; undefined leaves it. */
+/** Changes to a user; an undefined field stays as it is. */
 export interface UserChanges {
   role?: Role | undefined
   disabled?: boolean | undefined
   passwordHash?: string | undefined
-  /** The password hash that they must have; with another one nothing is changed. */
+  /** The current password hash. If the user has another one, nothing is changed. */
   insteadOf?: string | undefined
 }
 
 /**
- * Changes a user. Whatever changes here voids their access tokens: they belong to an earlier epoch
- * then, and the revocation written with it ends what other processes hold. Undefined: no such user.
+ * Changes a user; undefined if the user does not exist. Any change invalidates the access tokens of the user: they
+ * belong to an earlier epoch then, and the revocation written with it ends them on other processes.
  */
 export async function updateUser(
   db: Queryable,

@@ -9,7 +9,7 @@ export interface User {
   created_at: string
 }
 
-/** What authentication reads of a user. */
+/** The fields of a user that authentication reads. */
 export interface UserRecord extends User {
   password_hash: string
   token_epoch: number

@@ -1,4 +1,4 @@
-/** Nobody was asked: there are reasons not to, just now. It says nothing of whom one would have asked. */
+/** Thrown if no request was sent, for instance because the breaker is open. It says nothing about the provider. */
 export class NotAsked extends Error {
   override readonly name = 'NotAsked'
 }
@@ -12,8 +12,8 @@ export interface BreakerOptions {
 }
 
 /**
- * A circuit breaker: who has failed `failures` times in a row is left in peace for `restMs`, and then
- * asked by one at a time until an answer comes.
+ * A circuit breaker. After `failures` failures in a row, no call is made for `restMs`; then one call at a time
+ * is tried until one succeeds.
  */
 export class Breaker {
   readonly #options: BreakerOptions
@@ -25,11 +25,12 @@ export class Breaker {
     this.#options = options
   }
 
-  /** What `work` comes to; rejects with NotAsked, without calling it, while the breaker is open. */
+  /** Runs `work` and returns its result. Rejects with NotAsked, without calling it, while the breaker is open. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     const { failures, now = Date.now } = this.#options
     const isTrial = this.#failed >= failures
-    if (isTrial && (this.#trying || now() < this.#restsUntil)) throw new NotAsked('it is away')
+    if (isTrial && (this.#trying || now() < this.#restsUntil))
+      throw new NotAsked('the circuit breaker is open')
     this.#trying = isTrial
     try {
       const result = await work()

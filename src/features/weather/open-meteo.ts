@@ -2,7 +2,7 @@ import { member, numberAt, PLAUSIBLE, timeAt } from './reading.ts'
 import type { Condition, GetJson, Weather, WeatherProvider } from './weather.ts'
 
 const NAME = 'open-meteo'
-/** Cities do not move: so many are not asked for twice. */
+/** Maximum number of cities whose coordinates are cached; they do not change. */
 const MAX_PLACES = 1_000
 
 interface Place {
@@ -10,7 +10,7 @@ interface Place {
   longitude: number
 }
 
-/** https://open-meteo.com/en/docs; where a city is, is asked of its geocoding first. */
+/** https://open-meteo.com/en/docs; the geocoding API finds the coordinates of a city first. */
 export function openMeteo(options: { url: string; geocodingUrl: string; get: GetJson }): WeatherProvider {
   const { get } = options
   const places = new Map<string, Place>()
@@ -45,7 +45,7 @@ export function openMeteo(options: { url: string; geocodingUrl: string; get: Get
   }
 }
 
-/** The first place that was found; without one the answer has no `results`. */
+/** Returns the first place that was found. Without one, the response has no `results`. */
 function readPlace(answer: unknown): Place | undefined {
   const results = member(answer, 'results') ?? []
   if (typeof answer !== 'object' || !Array.isArray(results) || member(answer, 'error') !== undefined)
@@ -79,7 +79,7 @@ const codes: [Condition, number[]][] = [
   ['Thunderstorm', [95, 96, 99]],
 ]
 
-/** WMO code table 4677, as far as Open-Meteo uses it. */
+/** WMO code table 4677, the codes that Open-Meteo uses. */
 function conditionOf(code: number): Condition {
   const [condition] = codes.find(([, known]) => known.includes(code)) ?? []
   if (!condition) throw new Error(`the answer has the unknown weather_code ${code}`)

@@ -11,7 +11,7 @@ import type { GetJson, WeatherProvider } from './weather.ts'
 import { WeatherCache } from './weather-cache.ts'
 import { createWeatherSource, type WeatherSource } from './weather-source.ts'
 
-/** Longer than a write waits: what comes later is there for whoever asks next. */
+/** Timeout of a request. It is longer than a write waits: a late response is cached for the next caller. */
 const TIMEOUT_MS = 8_000
 const MAX_BYTES = 64 * 1024
 
@@ -25,7 +25,7 @@ type Settings = Pick<
   | 'OPEN_METEO_GEOCODING_URL'
 >
 
-/** The source that the settings name; undefined where weather is off. Disposing it ends what is under way. */
+/** Opens the configured weather source; undefined if weather is off. Disposing it aborts requests in progress. */
 export function openWeatherSource(deps: {
   config: Settings
   redis: Redis | undefined
@@ -50,7 +50,7 @@ function providerOf(config: Settings, get: GetJson): WeatherProvider {
     : openMeteo({ url: config.OPEN_METEO_URL, geocodingUrl: config.OPEN_METEO_GEOCODING_URL, get })
 }
 
-/** Every request is one of the budget, which all processes share that share anything. */
+/** Counts every request against a budget that processes share through Redis or the database. */
 function getWithin(budget: RateLimiter, signal: AbortSignal): GetJson {
   return async (url, statuses = [200]) => {
     if (!(await budget.consume('requests')).allowed) throw new NotAsked('over the budget of the minute')

@@ -12,13 +12,13 @@ export function openWeather(options: { url: string; key: string; get: GetJson })
       url.searchParams.set('q', city)
       url.searchParams.set('units', 'metric')
       url.searchParams.set('appid', options.key)
-      // 404: there is no such city, or no such page; its body tells.
+      // 404 means that either the city or the URL is unknown; the body says which.
       return readOpenWeather(await options.get(url, [200, 404]))
     },
   }
 }
 
-/** Its `cod` is a number where all is well, and text where it is not. */
+/** Returns `cod`, which is a number on success and text on an error. */
 function readOpenWeather(answer: unknown): Weather | undefined {
   const cod = member(answer, 'cod')
   if (String(cod) === '404') return undefined

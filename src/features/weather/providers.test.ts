@@ -4,7 +4,7 @@ import { openMeteo } from './open-meteo.ts'
 import { openWeather } from './open-weather.ts'
 import { conditions, type Weather } from './weather.ts'
 
-/** What OpenWeather documents. */
+/** The example response in the documentation of OpenWeather. */
 const openWeatherAnswer = {
   coord: { lon: 37.6156, lat: 55.7522 },
   weather: [{ id: 803, main: 'Clouds', description: 'broken clouds', icon: '04d' }],

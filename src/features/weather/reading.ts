@@ -1,11 +1,11 @@
-/** The member of a JSON object; undefined where there is none. */
+/** Returns the member of a JSON object; undefined if there is none. */
 export function member(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Record<string, unknown>)[name]
     : undefined
 }
 
-/** The number at a path of member names; throws where there is none within the bounds. */
+/** Returns the number at a path of member names. Throws if there is none within the bounds. */
 export function numberAt(value: unknown, path: string, min: number, max: number): number {
   const found = path.split('.').reduce(member, value)
   if (typeof found !== 'number' || !(found >= min && found <= max))
@@ -13,7 +13,7 @@ export function numberAt(value: unknown, path: string, min: number, max: number)
   return found
 }
 
-/** The time at a path, in seconds since 1970 or as ISO 8601 text of UTC, as ISO 8601 text with microseconds. */
+/** Returns the time at a path as ISO 8601 text with microseconds. It is given in seconds since 1970 or as ISO 8601 text in UTC. */
 export function timeAt(value: unknown, path: string): string {
   const found = path.split('.').reduce(member, value)
   const isText = typeof found === 'string' && UTC_TEXT.test(found)
@@ -24,10 +24,10 @@ export function timeAt(value: unknown, path: string): string {
 }
 
 const UTC_TEXT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z?$/
-/** The end of the year 9999: no answer is to become a date that cannot be written. */
+/** The end of the year 9999, the latest date that ISO 8601 text can hold. */
 const LATEST_SECONDS = 253_402_300_799
 
-/** What no thermometer, hygrometer or anemometer has ever shown is a mistake. */
+/** Bounds of plausible values: readings beyond them have never been measured. */
 export const PLAUSIBLE = {
   temperature: [-100, 70],
   humidity: [0, 100],

@@ -68,7 +68,7 @@ describe.skipIf(!redisUrl)('with Redis', () => {
           .ping(200)
           .then(() => false)
           .catch(() => true),
-      'Redis is away',
+      'Redis is unavailable',
     )
     expect(cache.recall('moscow')).toMatchObject({ weather })
     expect(await cache.lookUp('omsk')).toBeUndefined()
@@ -81,7 +81,7 @@ describe.skipIf(!redisUrl)('with Redis', () => {
           .ping(200)
           .then(() => true)
           .catch(() => false),
-      'Redis is back',
+      'Redis is available again',
     )
     expect(await new WeatherCache({ redis: client, prefix }).lookUp('moscow')).toMatchObject({ weather })
   })

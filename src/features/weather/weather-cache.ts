@@ -1,18 +1,18 @@
 import type { Redis } from '../../platform/redis/redis.ts'
 import type { Weather } from './weather.ts'
 
-/** What is known of a city for a while. */
+/** A cached result for a city. */
 export interface Known {
   /** null: the provider knows no such city. */
   weather: Weather | null
-  /** Until when, in milliseconds since 1970. */
+  /** Expiry, in milliseconds since 1970. */
   until: number
 }
 
-/** Cities that a process remembers, some 300 bytes each; beyond, the one that was stored first is forgotten. */
+/** Maximum number of cities in the memory of a process, about 300 bytes each. The oldest entry is evicted. */
 const CAPACITY = 1_000
 
-/** In Redis, where it is given, for all processes; each also remembers by itself, so it may be away. */
+/** Creates a cache in memory and, if configured, in Redis for all processes. Redis may be unavailable. */
 export class WeatherCache {
   readonly #memory = new Map<string, Known>()
   readonly #redis: Redis | undefined
@@ -37,7 +37,7 @@ export class WeatherCache {
     this.#capacity = capacity
   }
 
-  /** What this process remembers. */
+  /** Reads the memory of this process. */
   recall(city: string): Known | undefined {
     const known = this.#memory.get(city)
     if (known && known.until > this.#now()) return known
@@ -45,7 +45,7 @@ export class WeatherCache {
     return undefined
   }
 
-  /** What another process has found. Never rejects. */
+  /** Reads Redis. Never rejects. */
   async lookUp(city: string): Promise<Known | undefined> {
     const text = await this.#redis?.send(['GET', this.#prefix + city]).catch(() => undefined)
     const known = typeof text === 'string' ? parsed(text) : undefined
@@ -70,7 +70,7 @@ export class WeatherCache {
   }
 }
 
-// What others put there is no reason to fail.
+// Foreign content in Redis is ignored.
 function parsed(text: string): Known | undefined {
   try {
     const known = JSON.parse(text)

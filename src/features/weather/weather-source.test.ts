@@ -9,7 +9,7 @@ import { createWeatherSource } from './weather-source.ts'
 
 const HOUR = 3_600_000
 
-/** A source whose provider does as told, at a time that is told too. */
+/** Creates a source with a scripted provider and clock. */
 function lab() {
   const asked: string[] = []
   const logged: Record<string, unknown>[] = []
@@ -97,11 +97,11 @@ test('a failure is not kept; everybody who waited for it gets it', async () => {
   expect(await counted()).toEqual({ failed: 1, found: 1, miss: 2 })
 })
 
-test('after five failures in a row it is left in peace, then asked by one at a time until it answers', async () => {
+test('after five failures in a row requests pause, then one at a time is tried until one succeeds', async () => {
   const { source, asked, state, warnings, logged } = lab()
   state.answer = () => Promise.reject(new Error('status 500'))
   for (let i = 0; i < 5; i++) await expect(source.of(`city ${i}`)).rejects.toThrow('status 500')
-  expect(warnings()).toEqual(['test is away: status 500'])
+  expect(warnings()).toEqual(['test is unavailable: status 500'])
   await expect(source.of('another')).rejects.toThrow(NotAsked)
   expect(asked).toHaveLength(5)
 
@@ -120,7 +120,7 @@ test('after five failures in a row it is left in peace, then asked by one at a t
   expect(await source.of('first')).toEqual(weatherExample)
   expect(await source.of('second')).toEqual(weatherExample)
   expect(warnings()).toHaveLength(1)
-  expect(logged.at(-1)).toMatchObject({ msg: 'test is back' })
+  expect(logged.at(-1)).toMatchObject({ msg: 'test is available again' })
 })
 
 test('successes in between keep it from that, and a budget that is used up is no failure', async () => {

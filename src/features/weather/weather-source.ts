@@ -6,25 +6,25 @@ import { cityKey } from './city-key.ts'
 import type { Weather, WeatherProvider } from './weather.ts'
 import type { Known, WeatherCache } from './weather-cache.ts'
 
-/** The weather of cities, from wherever it is had. */
+/** A source of the weather of cities. */
 export interface WeatherSource {
   /**
-   * The weather of a city, at most an hour old; null: no such city is known. Rejects when it cannot be
-   * had now: with NotAsked when the provider was not even asked.
+   * Returns the weather of a city, at most an hour old; null: the city is unknown. Rejects if the weather is not
+   * available now: with NotAsked if no request was sent to the provider.
    */
   of(city: string): Promise<Weather | null>
 }
 
 const HOUR_MS = 3_600_000
-/** No name of a city is longer; NFKC makes some characters eighteen. */
+/** Maximum length of a city key. NFKC expands some characters to eighteen. */
 const MAX_KEY = 200
-/** Cities that a process asks for at a time. */
+/** Maximum number of concurrent requests to the provider. */
 const MAX_FLIGHTS = 50
 const BREAKER = { failures: 5, restMs: 30_000 }
 
 /**
- * Asks the provider what the cache does not know, once for each city however many want to know it, and
- * leaves it in peace while it is away.
+ * Creates a source that asks the provider for cities that are not in the cache. Concurrent callers for one city share
+ * one request (single flight). A circuit breaker pauses requests while the provider fails.
  */
 export function createWeatherSource(deps: {
   provider: WeatherProvider
@@ -39,8 +39,8 @@ export function createWeatherSource(deps: {
   const breaker = new Breaker({
     ...BREAKER,
     now,
-    onOpen: (reason) => log.warn(`${provider.name} is away: ${errorText(reason)}`),
-    onClose: () => log.info(`${provider.name} is back`),
+    onOpen: (reason) => log.warn(`${provider.name} is unavailable: ${errorText(reason)}`),
+    onClose: () => log.info(`${provider.name} is available again`),
   })
 
   async function find(city: string): Promise<Weather | null> {
@@ -48,7 +48,7 @@ export function createWeatherSource(deps: {
     if (known) return hit(known)
     count.miss.add()
     const weather = await breaker.run(() => ask(city))
-    // Whoever waits for it does not wait for Redis to have it.
+    // Callers do not wait until Redis has stored the result.
     void cache.store(city, { weather, until: now() + HOUR_MS })
     return weather
   }
@@ -60,7 +60,7 @@ export function createWeatherSource(deps: {
       return weather
     } catch (error) {
       count[error instanceof NotAsked ? 'refused' : 'failed'].add()
-      log.debug(`${provider.name} gave no weather: ${errorText(error)}`)
+      log.debug(`${provider.name} returned no weather: ${errorText(error)}`)
       throw error
     }
   }
@@ -88,12 +88,12 @@ export function createWeatherSource(deps: {
 
 function counters(metrics: Metrics, provider: string) {
   const asked = (outcome: string) =>
-    metrics.counter('taskwire_weather_requests_total', 'Questions to the weather provider.', {
+    metrics.counter('taskwire_weather_requests_total', 'Requests to the weather provider, by outcome.', {
       provider,
       outcome,
     })
   const looked = (result: string) =>
-    metrics.counter('taskwire_weather_cache_total', 'Cities looked for in the cache of weather.', { result })
+    metrics.counter('taskwire_weather_cache_total', 'Lookups in the weather cache, by result.', { result })
   return {
     found: asked('found'),
     unknown: asked('unknown'),

@@ -1,4 +1,4 @@
-/** The words for conditions, whichever provider tells of them. */
+/** The weather conditions, the same for every provider. */
 export const conditions = [
   'Clear',
   'Partly cloudy',
@@ -15,7 +15,7 @@ export const conditions = [
 ] as const
 export type Condition = (typeof conditions)[number]
 
-/** The weather of a city, as it is kept with a task and shown. */
+/** The weather of a city, as it is stored with a task and shown. */
 export interface Weather {
   /** °C */
   temperature: number
@@ -29,13 +29,13 @@ export interface Weather {
   provider: string
 }
 
-/** Asks somebody outside. */
+/** A client of a weather provider. */
 export interface WeatherProvider {
-  /** As it stands in `Weather` and in the metrics. */
+  /** Name of the provider in `Weather` and in the metrics. */
   readonly name: string
-  /** By a city's key; undefined: the provider knows no such city. Rejects when there is no usable answer. */
+  /** Fetches the weather by a city key; undefined: the city is unknown. Rejects if there is no usable response. */
   observe(city: string): Promise<Weather | undefined>
 }
 
-/** Sends a GET and reads the JSON that comes, with one of the `statuses`: 200 if they are not given. */
+/** Sends a GET and returns the JSON of a response with one of the `statuses`; default: 200. */
 export type GetJson = (url: URL, statuses?: readonly number[]) => Promise<unknown>

@@ -4,14 +4,14 @@ import { buffersPassed } from '../memory/garbage.ts'
 import { fullDisk } from './full-disk.ts'
 import { expectBytes, type FileStorage, MissingFile } from './storage.ts'
 
-/** What is read from the disk at once: with the default of 64 KiB a download is a third slower. */
+/** Size of one read from the disk. With the default of 64 KiB, a download is a third slower. */
 const READ_BYTES = 512 * 1024
 
 /**
  * Keeps files in a folder of this machine. Received files must lie on the same file system: they are moved.
  */
 export function createDiskStorage(root: string): FileStorage {
-  // A folder of a hundred thousand files is slow on some file systems.
+  // Files are spread over subfolders: a folder with 100,000 files is slow on some file systems.
   const pathOf = (key: string) => join(root, key.slice(0, 2), key)
 
   return {
@@ -39,13 +39,13 @@ export function createDiskStorage(root: string): FileStorage {
         throw error
       }
       const content = file.createReadStream({ ...range, highWaterMark: READ_BYTES })
-      // Not before it flows: a listener would set it going, and nobody would be there yet.
+      // Added only when the stream flows: a `data` listener would start it before its reader is attached.
       return content.once('resume', () => content.on('data', ({ length }) => buffersPassed(length)))
     },
     async remove(key) {
       await rm(pathOf(key), { force: true })
     },
-    // A disk that is full or gone shows itself when it is used, and takes more with it than attachments.
+    // No check: a full or missing disk shows when it is used, and affects more than attachments.
     async check() {},
     async [Symbol.asyncDispose]() {},
   }
@@ -56,7 +56,7 @@ async function sync(path: string): Promise<void> {
   await file.datasync()
 }
 
-/** Makes a new name survive a loss of power; Windows has no such call for folders. */
+/** Makes a new file name durable (fsync of the folder). Windows has no such call for folders. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   await using folder = await open(path)

@@ -8,24 +8,24 @@ import { DomainError } from '../../core/errors.ts'
 import { buffersPassed } from '../memory/garbage.ts'
 import { fullDisk } from './full-disk.ts'
 
-/** A file that came in completely and lies in a folder of this machine; disposing it removes it from there. */
+/** A completely received file in a folder of this machine. Disposing it removes it. */
 export interface ReceivedFile extends AsyncDisposable {
   path: string
   /** in bytes */
   size: number
   sha256: Buffer
-  /** Its first bytes, at most HEAD_BYTES. */
+  /** The first bytes of the file, at most HEAD_BYTES. */
   head: Buffer
 }
 
-/** Enough to tell of what type a file is. */
+/** Number of bytes that is enough to detect the type of a file. */
 const HEAD_BYTES = 4096
-/** What comes in while the disk is busy is written in one call. */
+/** Maximum size of one write. Chunks that arrive while the disk is busy are written in one call. */
 const BUFFERED_BYTES = 1024 * 1024
 
 /**
- * Writes what comes into a file of `folder`, chunk by chunk: it takes no more memory for a large file than for
- * a small one. More than `maxBytes` is `too-large`. Whatever goes wrong, no file is left.
+ * Writes a stream into a file in `folder`, chunk by chunk, so a large file takes no more memory than a small one.
+ * Throws `too-large` beyond `maxBytes`. No file remains after an error.
  */
 export async function receive(
   folder: string,
@@ -50,7 +50,7 @@ export async function receive(
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const file = createWriteStream(path, { flags: 'wx', mode: 0o600, highWaterMark: BUFFERED_BYTES })
-    // Before that nothing could be removed if it goes wrong.
+    // Opened first, so that the file exists and can be removed after an error.
     await once(file, 'open')
     await pipeline(watched(source), file)
   } catch (error) {
@@ -61,7 +61,7 @@ export async function receive(
   return { path, size, sha256: hash.digest(), head, [Symbol.asyncDispose]: remove }
 }
 
-/** Removes what was left in `folder` by processes that were killed, once it is so old; says how many files. */
+/** Removes old files that killed processes left in `folder`. Returns their number. */
 export async function sweepIncoming(folder: string, olderThanMs: number): Promise<number> {
   const names = await readdir(folder).catch(nothingWhenAbsent)
   let swept = 0
@@ -80,5 +80,5 @@ function nothingWhenAbsent(error: NodeJS.ErrnoException): undefined {
 }
 
 export function tooLarge(maxBytes: number): DomainError {
-  return new DomainError('too-large', `A file may have at most ${maxBytes} bytes.`)
+  return new DomainError('too-large', `The file is larger than the maximum of ${maxBytes} bytes.`)
 }

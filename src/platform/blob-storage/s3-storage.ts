@@ -9,19 +9,19 @@ import { expectBytes, type FileStorage, MissingFile } from './storage.ts'
 export interface S3Options {
   bucket: string
   region: string
-  /** Undefined: that of AWS. */
+  /** URL of the server; undefined: AWS. */
   endpoint?: string | undefined
-  /** Undefined: what the SDK finds, such as the role of the machine. */
+  /** Access key; undefined: the SDK looks for credentials, such as the role of the machine. */
   credentials?: { accessKeyId: string; secretAccessKey: string } | undefined
 }
 
 const CONNECT_MS = 3_000
-/** Until an answer begins; an upload has a second more for each megabyte. */
+/** Timeout until a response begins. An upload has one more second for each megabyte. */
 const ANSWER_MS = 10_000
 const ANSWER_MS_PER_BYTE = 1 / 1_000
-/** So long a client may stall as well. */
+/** Timeout of a stalled transfer; a client of this server has the same. */
 const SILENCE_MS = 120_000
-/** Each download holds one while it lasts. */
+/** Maximum number of connections. Each download uses one. */
 const CONNECTIONS = 256
 const ATTEMPTS = 3
 const BACKOFF_MS = 100
@@ -32,12 +32,13 @@ const HEAD_REASONS: Record<number, string> = {
 }
 
 /**
- * Keeps files as objects of a bucket. One WARN tells that it cannot be reached, one INFO that it can again.
+ * Stores files as objects of a bucket. Logs one WARN when the bucket becomes unavailable and one INFO when it is
+ * available again.
  */
 export function createS3Storage(options: S3Options, log: Logger): FileStorage {
   const { bucket: Bucket } = options
   let opened: ReturnType<typeof open> | undefined
-  // 20 MB that are paid when they are needed first.
+  // Loaded with the first use: it takes 20 MB.
   const sdk = () => {
     opened ??= open(options)
     return opened
@@ -47,12 +48,12 @@ export function createS3Storage(options: S3Options, log: Logger): FileStorage {
   async function reach<T>(work: () => Promise<T>): Promise<T> {
     try {
       const result = await work()
-      if (isAway) log.info('the storage of attachments is back')
+      if (isAway) log.info('the storage of attachments is available again')
       isAway = false
       return result
     } catch (error) {
       if (error instanceof Error && error.name === 'NoSuchKey') throw new MissingFile(error.message)
-      if (!isAway) log.warn(`the storage of attachments is away: ${errorText(error)}`)
+      if (!isAway) log.warn(`the storage of attachments is unavailable: ${errorText(error)}`)
       isAway = true
       throw new DomainError(
         'unavailable',
@@ -71,7 +72,7 @@ export function createS3Storage(options: S3Options, log: Logger): FileStorage {
         const { client, PutObjectCommand } = await sdk()
         const requestTimeout = ANSWER_MS + size * ANSWER_MS_PER_BYTE
         for (let attempt = 1; ; attempt++) {
-          // The SDK does not repeat what it sends from a stream; this one can be read again.
+          // The SDK does not retry uploads from a stream, but this file can be read again.
           const Body = createReadStream(path)
           const command = new PutObjectCommand({ Bucket, Key, Body, ContentLength: size })
           command.middlewareStack.add(signedAs(sha256), { step: 'build' })
@@ -128,10 +129,10 @@ async function open({ region, endpoint, credentials }: S3Options) {
     ...(endpoint && { endpoint, forcePathStyle: true }),
     ...(credentials && { credentials }),
     maxAttempts: ATTEMPTS,
-    // The checksum that we send is part of the signature; more of them not every server understands.
+    // We send one checksum as part of the signature. Some servers do not support the SDK's others.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // It would write to the console what we log.
+    // The SDK would write warnings to the console.
     logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     requestHandler: {
       connectionTimeout: CONNECT_MS,
@@ -147,7 +148,7 @@ async function open({ region, endpoint, credentials }: S3Options) {
 
 function ignore(): void {}
 
-/** Puts the checksum of the bytes into the signed request, so that S3 refuses what is not the same bytes. */
+/** Adds the checksum to the signed request, so that S3 rejects bytes that differ. */
 function signedAs(sha256: Buffer) {
   return <Args extends { request?: unknown }, Result>(next: (args: Args) => Result) =>
     (args: Args): Result => {
@@ -157,13 +158,13 @@ function signedAs(sha256: Buffer) {
     }
 }
 
-/** Whether it may well be over a moment later: nobody answered, or S3 asks for patience. */
+/** Returns true if a retry may succeed: there was no response, or S3 asked to retry later. */
 function isPassing(error: unknown): boolean {
   const status = statusOf(error)
   return status === undefined || status === 429 || status >= 500
 }
 
-/** The answer to a HEAD has no body that would say it. */
+/** Returns true if the object does not exist. The response to HEAD has no body with an error code. */
 function headReason(error: unknown): unknown {
   const status = statusOf(error)
   const said = status !== undefined && HEAD_REASONS[status]

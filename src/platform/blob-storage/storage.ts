@@ -7,30 +7,30 @@ export interface ByteRange {
   end: number
 }
 
-/** There is nothing by this key. */
+/** Thrown if no file has the key. */
 export class MissingFile extends Error {
   override readonly name = 'MissingFile'
 }
 
 /**
- * Keeps files by keys, which are UUIDs; what they are is told by whoever has the key. Throws DomainError
- * `unavailable` when the storage cannot be reached, `insufficient-storage` when it is full.
+ * Stores files under keys, which are UUIDs. Names and types of files are stored elsewhere. Throws DomainError
+ * `unavailable` if the storage cannot be reached, and `insufficient-storage` if it is full.
  */
 export interface FileStorage extends AsyncDisposable {
-  /** Takes a received file over. When it resolves the bytes are safe; when it throws there may be some of them. */
+  /** Stores a received file. When it resolves, the bytes are durable; when it throws, some may be stored. */
   keep(key: string, file: ReceivedFile): Promise<void>
   /**
-   * The bytes of a file that has `size` of them, or those of the range, which lies inside it: never more or fewer,
-   * unless the stream ends with an error. Throws MissingFile, and an Error when the file is of another size.
+   * Opens a file of `size` bytes, or a range inside it. The stream has exactly that length, or ends with an error.
+   * Throws MissingFile, or an Error if the file has another size.
    */
   read(key: string, size: number, range?: ByteRange): Promise<Readable>
-  /** What is not there is removed too. */
+  /** Removes a file. Succeeds also if there is none. */
   remove(key: string): Promise<void>
-  /** Resolves while the storage can be used, else rejects with the reason. */
+  /** Resolves if the storage can be used; otherwise rejects with the reason. */
   check(milliseconds: number): Promise<void>
 }
 
-/** Throws unless as many bytes come as were announced: what follows them would be taken for the next answer. */
+/** Throws if the stream is longer or shorter than announced: surplus bytes would be read as the next response. */
 export function expectBytes(key: string, found: number | undefined, wanted: number): void {
   if (found !== wanted) throw new Error(`the file ${key} has ${found} bytes instead of ${wanted}`)
 }

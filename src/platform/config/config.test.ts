@@ -101,7 +101,7 @@ test('settings of S3 that do not belong together are a mistake', () => {
   const together = 'S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together; set both or none'
   expect(mistakes({ S3_BUCKET: 'files', S3_ACCESS_KEY_ID: 'id' })).toEqual([together])
   expect(mistakes({ S3_BUCKET: 'files', S3_SECRET_ACCESS_KEY: 'hunter2' })).toEqual([together])
-  const missing = 'S3_BUCKET is missing; the other settings of S3 mean nothing without it'
+  const missing = 'S3_BUCKET is missing; the other settings of S3 have no effect without it'
   expect(mistakes(key)).toEqual([missing])
   expect(mistakes({ S3_ENDPOINT: 'https://s3.example.com' })).toEqual([missing])
   expect(printConfig(load({ S3_BUCKET: 'files', ...key })).join('\n')).not.toContain('hunter2')
@@ -237,7 +237,7 @@ test('NATS is where its URL says, or its host and port, and not both', () => {
   expect(load({ NATS_HOST: 'nats' }).natsUrl).toBe('nats://nats:4222')
   expect(load({ NATS_HOST: '[::1]', NATS_PORT: '4333' }).natsUrl).toBe('nats://[::1]:4333')
   expect(mistakes({ NATS_URL: 'nats://a', NATS_HOST: 'a' })).toEqual([
-    'NATS_URL and NATS_HOST name the same thing; set one of them',
+    'NATS_URL and NATS_HOST both set the NATS server; set only one of them',
   ])
 })
 

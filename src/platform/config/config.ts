@@ -8,11 +8,11 @@ import { type Settings, settings } from './settings.ts'
 
 export type { ProcessRole } from './settings.ts'
 
-/** The settings, checked, plus what follows from several of them. */
+/** The validated settings, and values derived from several of them. */
 export interface Config extends Settings {
-  /** `AUTH_MODE` with `auto` decided by the address listened on. */
+  /** `AUTH_MODE`, with `auto` resolved by HOST. */
   access: 'required' | 'open'
-  /** Where NATS is, by whichever of its settings; undefined: there is none. */
+  /** URL of NATS, from NATS_URL or NATS_HOST; undefined: NATS is not configured. */
   natsUrl: string | undefined
 }
 
@@ -24,44 +24,44 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 }
 
-/** Where a server that listens on `host` is reached from the same machine. */
+/** Returns the URL of a server that listens on `host`, for clients on the same machine. */
 export function localUrl(host: string, port: number): string {
   const name = isLoopback(host) || host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
 /**
- * Checks every setting and reports all mistakes at once, one line each.
- * An empty value counts as absent, so that `DATABASE_URL=` in a compose file means "none".
+ * Validates every setting. Throws StartupError with all errors, one line each.
+ * An empty value counts as unset, so that `DATABASE_URL=` in a compose file means "none".
  */
 export function loadConfig(environment: Environment): Config {
-  const mistakes: string[] = []
+  const errors: string[] = []
   const values: Record<string, unknown> = {}
   for (const name of Object.keys(settings) as Name[]) {
     try {
       const given = readValue(environment.values, name)
       values[name] = given === undefined ? settings[name].fallback : settings[name].parse(given)
     } catch (error) {
-      mistakes.push(`${name} ${errorText(error)}`)
+      errors.push(`${name} ${errorText(error)}`)
     }
   }
-  mistakes.push(...environment.fileNames.flatMap(misspelling))
+  errors.push(...environment.fileNames.flatMap(misspelling))
   if (!values.ADMIN_USERNAME !== !values.ADMIN_PASSWORD) {
-    mistakes.push('ADMIN_USERNAME and ADMIN_PASSWORD belong together; set both or none')
+    errors.push('ADMIN_USERNAME and ADMIN_PASSWORD belong together; set both or none')
   }
   if (values.NATS_URL && values.NATS_HOST) {
-    mistakes.push('NATS_URL and NATS_HOST name the same thing; set one of them')
+    errors.push('NATS_URL and NATS_HOST both set the NATS server; set only one of them')
   }
   if (values.RABBITMQ_QUEUE === values.RABBITMQ_DURABLE_QUEUE) {
-    mistakes.push('RABBITMQ_QUEUE and RABBITMQ_DURABLE_QUEUE are the same; one queue cannot be both')
+    errors.push('RABBITMQ_QUEUE and RABBITMQ_DURABLE_QUEUE are the same; one queue cannot be both')
   }
   if (!values.S3_ACCESS_KEY_ID !== !values.S3_SECRET_ACCESS_KEY) {
-    mistakes.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together; set both or none')
+    errors.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together; set both or none')
   }
   if (!values.S3_BUCKET && (values.S3_ENDPOINT || values.S3_ACCESS_KEY_ID)) {
-    mistakes.push('S3_BUCKET is missing; the other settings of S3 mean nothing without it')
+    errors.push('S3_BUCKET is missing; the other settings of S3 have no effect without it')
   }
-  if (mistakes.length > 0) throw new StartupError(mistakes.join('\n'))
+  if (errors.length > 0) throw new StartupError(errors.join('\n'))
   const checked = values as unknown as Settings
   const access =
     checked.AUTH_MODE === 'auto' ? (isLoopback(checked.HOST) ? 'open' : 'required') : checked.AUTH_MODE
@@ -72,7 +72,7 @@ function natsUrlOf({ NATS_HOST: host, NATS_PORT: port }: Settings): string | und
   return host && `nats://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
 }
 
-/** The settings as `NAME=value` lines, with secrets hidden. */
+/** Returns the settings as `NAME=value` lines, with secrets hidden. */
 export function printConfig(config: Config): string[] {
   return (Object.keys(settings) as Name[]).map((name) => {
     const value = config[name]
@@ -93,7 +93,7 @@ function readValue(values: Environment['values'], name: Name): string | undefine
   }
 }
 
-// Other programs' names may share the .env file, so only a near miss of one of ours is a mistake.
+// Other programs may share the .env file, so only a name close to one of our settings is an error.
 function misspelling(name: string): string[] {
   const known = Object.keys(settings).flatMap((setting) => [setting, `${setting}_FILE`])
   if (known.includes(name)) return []

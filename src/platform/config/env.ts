@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 
 export interface Environment {
-  /** Names and values; the process environment wins over `.env`. */
+  /** Names and values; the process environment takes precedence over `.env`. */
   values: Record<string, string | undefined>
-  /** The names that stand in `.env`. */
+  /** The names in `.env`. */
   fileNames: string[]
 }
 

@@ -1,11 +1,11 @@
 import { hideSecretParameters } from '../../core/redacted-url.ts'
 
-/** How one setting is read from text; `parse` throws an Error whose message completes "NAME …". */
+/** A setting that is read from text. `parse` throws an Error whose message follows the name, as in "NAME must …". */
 export interface Setting<T> {
   readonly fallback: T
   readonly help: string
   parse(text: string): T
-  /** The value as it may be shown: without its secrets. */
+  /** Returns the value without its secrets. */
   show(value: T): string
 }
 
@@ -24,7 +24,7 @@ function setting<T>(
   return { fallback: described.default, help: described.help, parse, show }
 }
 
-/** A whole number within `min..max`. */
+/** An integer within `min..max`. */
 export function integer(described: Described<number> & { min: number; max: number }): Setting<number> {
   return setting(described, (text) => {
     const value = Number(text)
@@ -35,7 +35,7 @@ export function integer(described: Described<number> & { min: number; max: numbe
   })
 }
 
-/** One of a few words, in any letter case. */
+/** A setting with one of a few words, in any letter case. */
 export function choice<const T extends string>(
   described: Described<NoInfer<T>> & { of: readonly T[] },
 ): Setting<T> {
@@ -46,7 +46,7 @@ export function choice<const T extends string>(
   })
 }
 
-/** At least one of a few words, separated by commas, in any letter case. */
+/** A setting with at least one of a few words, comma separated, in any letter case. */
 export function words<const T extends string>(
   described: Described<readonly T[]> & { of: readonly T[] },
 ): Setting<readonly T[]> {
@@ -60,7 +60,7 @@ export function words<const T extends string>(
   })
 }
 
-/** Free text, never empty. `parse` throws an Error whose message completes "NAME …". */
+/** A setting with free text, never empty. `parse` throws an Error whose message follows the name. */
 export function text<T extends string | undefined>(
   described: Described<T>,
   parse: (given: string) => string = (given) => given,
@@ -68,12 +68,12 @@ export function text<T extends string | undefined>(
   return setting<T | string>(described, parse)
 }
 
-/** Free text that is never shown. */
+/** A setting with free text that is never shown. */
 export function secret<T extends string | undefined>(described: Described<T>): Setting<T | string> {
   return text({ ...described, secret: true })
 }
 
-/** An absolute URL of one of the `protocols`; the text is kept as given. */
+/** A setting with an absolute URL of one of the `protocols`; the text is kept as given. */
 export function url<T extends string | undefined>(
   described: Described<T> & { protocols: string[]; rewrite?: (text: string) => string },
 ): Setting<T | string> {
@@ -94,13 +94,13 @@ export function url<T extends string | undefined>(
 function hidePassword(text: string): string {
   const parsed = new URL(text)
   if (parsed.password) parsed.password = '***'
-  // Alone it is a token there.
+  // In a NATS URL, a user name without a password is a token.
   else if (parsed.username && /^(nats|tls):$/.test(parsed.protocol)) parsed.username = '***'
   hideSecretParameters(parsed)
   return parsed.href
 }
 
-/** Words separated by commas. `parseItem` throws an Error whose message completes "NAME …". */
+/** A setting with comma-separated items. `parseItem` throws an Error whose message follows the name. */
 export function list(
   described: Described<string[]>,
   parseItem: (item: string) => string = (item) => item,

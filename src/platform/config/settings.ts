@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { choice, integer, list, secret, text, url, words } from './setting.ts'
 
-/** What a process can do. */
+/** The roles that a process can have. */
 export const roles = ['api', 'worker', 'scheduler', 'relay'] as const
 export type ProcessRole = (typeof roles)[number]
 
@@ -21,7 +21,7 @@ function hostName(item: string): string {
   return item.toLowerCase()
 }
 
-/** In the form that a URL gives it, an IPv6 address without its brackets. */
+/** Returns a host name, or an IP address in the spelling of the URL standard without brackets. */
 function hostOrAddress(item: string): string {
   const address = item.replace(/^\[(.*)\]$/, '$1')
   return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : hostName(item)
@@ -29,8 +29,8 @@ function hostOrAddress(item: string): string {
 
 function networkAddress(item: string): string {
   const [address = '', bits, ...rest] = item.split('/')
-  const most = isIP(address) === 6 ? 128 : 32
-  const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
+  const maxBits = isIP(address) === 6 ? 128 : 32
+  const isRange = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= maxBits)
   if (isIP(address) === 0 || !isRange || rest.length > 0) {
     throw new Error(`must list IP addresses or networks such as 10.0.0.0/8, got "${item}"`)
   }
@@ -38,9 +38,9 @@ function networkAddress(item: string): string {
 }
 
 function queueName(item: string): string {
-  // AMQP takes names of 255 bytes, of which ours for dead letters are five longer.
+  // AMQP allows names of 255 bytes; the name of the dead-letter queue is five bytes longer.
   if (Buffer.byteLength(item) > 250 || item.startsWith('amq.'))
-    throw new Error(`must be a name of at most 250 bytes that does not begin with "amq.", got "${item}"`)
+    throw new Error(`must be a name of at most 250 bytes that does not start with "amq.", got "${item}"`)
   return item
 }
 
@@ -67,28 +67,28 @@ function subject(item: string): string {
   return item
 }
 
-/** Every setting of the server, by its name in the environment. The order is the order of the reference. */
+/** All settings of the server, by the name of their environment variable, in the order of the reference. */
 export const settings = {
-  PORT: integer({ default: 8000, min: 0, max: 65535, help: 'TCP port to listen on; 0 takes a free one' }),
-  HOST: text({ default: '127.0.0.1', help: 'Address to listen on; 0.0.0.0 or :: listens on all' }),
+  PORT: integer({ default: 8000, min: 0, max: 65535, help: 'TCP port to listen on; 0 picks a free port' }),
+  HOST: text({ default: '127.0.0.1', help: 'Address to listen on; 0.0.0.0 or :: means all addresses' }),
   DATA_DIR: text({ default: './data', help: 'Folder of the embedded PostgreSQL and other local state' }),
   DATABASE_URL: url({
     default: undefined,
     protocols: ['postgresql:', 'postgres:'],
     rewrite: (given) => given.replace(/^postgres(ql)?\+\w+:/, 'postgresql:'),
     secret: true,
-    help: 'PostgreSQL (15 or newer) to use; absent: an embedded PostgreSQL in DATA_DIR',
+    help: 'PostgreSQL (15 or newer); if unset, an embedded PostgreSQL runs in DATA_DIR',
   }),
   AUTH_MODE: choice({
     default: 'auto',
     of: ['auto', 'required', 'open'],
-    help: 'Who may call: required (a token), open (everybody is the local operator), auto (open on loopback only)',
+    help: 'Who may call the API: required (callers with a token), open (everyone, as the local operator), auto (open if HOST is loopback, else required)',
   }),
   SECRET_KEY: list(
     {
       default: [],
       secret: true,
-      help: 'Key of access and refresh tokens, at least 32 bytes; several, comma separated, to change it: the first signs, all are taken. Absent: made and kept in DATA_DIR',
+      help: 'Key that signs access and refresh tokens, at least 32 bytes. To rotate it, list several keys, comma separated: the first signs, all are accepted. Generated in DATA_DIR if unset',
     },
     longKey,
   ),
@@ -96,26 +96,29 @@ export const settings = {
     default: 30,
     min: 1,
     max: 1440,
-    help: 'Minutes for which an access token is valid',
+    help: 'Lifetime of an access token, in minutes',
   }),
   REFRESH_TOKEN_EXPIRE_MINUTES: integer({
     default: 43_200,
     min: 1,
     max: 5_256_000,
-    help: 'Minutes after which a session that is not refreshed ends',
+    help: 'Minutes after which a session ends if it is not refreshed',
   }),
-  ADMIN_USERNAME: text({ default: undefined, help: 'The first admin, made at start when there is no admin' }),
-  ADMIN_PASSWORD: secret({ default: undefined, help: 'The password of ADMIN_USERNAME' }),
+  ADMIN_USERNAME: text({
+    default: undefined,
+    help: 'User name of the first admin, created at start if no admin exists',
+  }),
+  ADMIN_PASSWORD: secret({ default: undefined, help: 'Password of ADMIN_USERNAME' }),
   RATE_LIMIT_PER_MINUTE: integer({
     default: 100,
     min: 0,
     max: 1_000_000,
-    help: 'Requests a minute of each user, and of each address without a user; 0: no limit',
+    help: 'Maximum number of requests per minute for each user, and for each address without a user; 0: no limit',
   }),
   TRUST_PROXY: list(
     {
       default: [],
-      help: 'Addresses or networks of proxies whose X-Forwarded-For is believed, comma separated',
+      help: 'Addresses or networks of proxies whose X-Forwarded-* headers are trusted, comma separated',
     },
     networkAddress,
   ),
@@ -123,40 +126,40 @@ export const settings = {
     default: undefined,
     protocols: ['redis:', 'rediss:'],
     secret: true,
-    help: 'Redis for sessions, rate limits and the cache of weather; absent: the database, and memory',
+    help: 'Redis for sessions, rate limits and the weather cache; if unset, the database and memory are used',
   }),
   ROLES: words({
     default: roles,
     of: roles,
-    help: 'What this process does, comma separated: api (requests, sockets), worker (jobs), scheduler (imports, purges), relay (webhooks, brokers)',
+    help: 'Roles of this process, comma separated: api (HTTP, WebSocket), worker (jobs), scheduler (imports, purges), relay (webhooks, brokers)',
   }),
   WORKERS: integer({
     default: 1,
     min: 1,
     max: 64,
-    help: 'Processes that share the port and do the same; one more supervises them',
+    help: 'Number of identical processes that share the port; one more process supervises them',
   }),
   NATS_URL: url({
     default: undefined,
     protocols: ['nats:', 'tls:'],
     secret: true,
-    help: 'NATS, for events and for rates of other services; credentials as user:password@ or token@. Absent: none',
+    help: 'NATS server that events are published to and currency rates are read from; credentials as user:password@ or token@. If unset, NATS is not used',
   }),
-  NATS_HOST: text({ default: undefined, help: 'The host of NATS, in place of NATS_URL' }, host),
-  NATS_PORT: integer({ default: 4222, min: 1, max: 65535, help: 'The port of NATS_HOST' }),
+  NATS_HOST: text({ default: undefined, help: 'Host of the NATS server, an alternative to NATS_URL' }, host),
+  NATS_PORT: integer({ default: 4222, min: 1, max: 65535, help: 'Port of NATS_HOST' }),
   NATS_SUBJECT: text(
-    { default: 'currencies', help: 'The NATS subject on which services tell each other of rates' },
+    { default: 'currencies', help: 'NATS subject on which services publish currency rates to each other' },
     subject,
   ),
   ALLOWED_HOSTS: list(
     {
       default: [],
-      help: 'Host names besides the loopback ones that are answered while access is open, comma separated',
+      help: 'Host names, besides the loopback ones, that requests may use while access is open, comma separated',
     },
     hostName,
   ),
   CORS_ORIGINS: list(
-    { default: [], help: 'Origins whose pages may call this server, comma separated' },
+    { default: [], help: 'Origins whose web pages may call this server, comma separated' },
     origin,
   ),
   STATUS_LABELS: choice({
@@ -168,46 +171,50 @@ export const settings = {
     default: 4,
     min: 0,
     max: 200,
-    help: 'How many jobs of executable tasks this process runs at a time; 0: none',
+    help: 'Maximum number of task jobs that this process runs at the same time; 0: none',
   }),
   JOB_HTTP_ALLOW: list(
-    { default: [], help: 'Hosts that http jobs may call though they are not public, comma separated' },
+    { default: [], help: 'Non-public hosts that http jobs may call, comma separated' },
     hostName,
   ),
   RABBITMQ_URL: url({
     default: undefined,
     protocols: ['amqp:', 'amqps:'],
     secret: true,
-    help: 'RabbitMQ whose messages become tasks; absent: none',
+    help: 'RabbitMQ server whose messages become tasks; if unset, RabbitMQ is not used',
   }),
   RABBITMQ_QUEUE: text(
     {
       default: 'task_queue',
-      help: 'Queue they come by, declared by its name alone; messages are lost when RabbitMQ restarts',
+      help: 'Queue of these messages, declared by its name alone; a restart of RabbitMQ loses its messages',
     },
     queueName,
   ),
   RABBITMQ_DURABLE_QUEUE: text(
-    { default: undefined, help: 'A second queue, of the type quorum, for producers that want nothing lost' },
+    { default: undefined, help: 'A second queue, of type quorum, for producers that must not lose messages' },
     queueName,
   ),
-  IMPORTS: choice({ default: 'on', of: ['on', 'off'], help: 'Scheduled imports; runs by hand always work' }),
+  IMPORTS: choice({
+    default: 'on',
+    of: ['on', 'off'],
+    help: 'Whether imports run on schedule; manual runs always work',
+  }),
   TODO_SOURCE_URL: url({
     default: 'https://jsonplaceholder.typicode.com/todos',
     protocols: ['https:', 'http:'],
     secret: true,
-    help: 'Where the importer "todos" reads',
+    help: 'URL that the importer "todos" reads',
   }),
   BACKGROUND_TASK_INTERVAL: integer({
     default: 300,
     min: 5,
     max: 2_592_000,
-    help: 'Seconds between two runs of the importer "todos"',
+    help: 'Interval of the importer "todos", in seconds',
   }),
   WEBHOOK_ALLOW: list(
     {
       default: [],
-      help: 'Hosts, names or IP addresses, that webhooks may be sent to though they are not public, comma separated',
+      help: 'Non-public hosts (names or IP addresses) that webhooks may be sent to, comma separated',
     },
     hostOrAddress,
   ),
@@ -215,86 +222,94 @@ export const settings = {
     default: 'https://www.cbr.ru/scripts/XML_daily.asp',
     protocols: ['https:', 'http:'],
     secret: true,
-    help: 'Where the importer "currencies" reads',
+    help: 'URL that the importer "currencies" reads',
   }),
   CURRENCY_INTERVAL: integer({
     default: 3600,
     min: 5,
     max: 2_592_000,
-    help: 'Seconds between two runs of the importer "currencies"',
+    help: 'Interval of the importer "currencies", in seconds',
   }),
   CURRENCY_BACKFILL_DAYS: integer({
     default: 30,
     min: 0,
     max: 3650,
-    help: 'Days before today whose official rates are added to the history; 0: none',
+    help: 'Number of past days whose official rates are added to the history; 0: none',
   }),
   WEATHER: choice({
     default: 'on',
     of: ['on', 'off'],
-    help: 'Whether tasks get the weather of their city, from OpenWeather if OPENWEATHER_API_KEY is set, else from Open-Meteo',
+    help: 'Whether tasks show the weather of their city; the provider is OpenWeather if OPENWEATHER_API_KEY is set, else Open-Meteo',
   }),
-  OPENWEATHER_API_KEY: secret({ default: undefined, help: 'The key for OpenWeather' }),
+  OPENWEATHER_API_KEY: secret({ default: undefined, help: 'API key for OpenWeather' }),
   OPENWEATHER_URL: url({
     default: 'https://api.openweathermap.org/data/2.5/weather',
     protocols: ['https:', 'http:'],
     secret: true,
-    help: 'Where OpenWeather tells the current weather of a city',
+    help: 'URL of the OpenWeather API for current weather',
   }),
   OPEN_METEO_URL: url({
     default: 'https://api.open-meteo.com/v1/forecast',
     protocols: ['https:', 'http:'],
     secret: true,
-    help: 'Where Open-Meteo tells the current weather of a place',
+    help: 'URL of the Open-Meteo forecast API',
   }),
   OPEN_METEO_GEOCODING_URL: url({
     default: 'https://geocoding-api.open-meteo.com/v1/search',
     protocols: ['https:', 'http:'],
     secret: true,
-    help: 'Where Open-Meteo tells in which place a city is',
+    help: 'URL of the Open-Meteo geocoding API, which finds the coordinates of a city',
   }),
   WEATHER_REQUESTS_PER_MINUTE: integer({
     default: 60,
     min: 1,
     max: 100_000,
-    help: 'Requests a minute to the weather provider; tasks beyond get their weather later',
+    help: 'Maximum number of requests per minute to the weather provider; further tasks get their weather later',
   }),
-  EVENT_RETENTION_DAYS: integer({ default: 7, min: 1, max: 3650, help: 'Days for which events are kept' }),
-  TRASH_DAYS: integer({ default: 30, min: 1, max: 3650, help: 'Days after which a deleted task is purged' }),
+  EVENT_RETENTION_DAYS: integer({ default: 7, min: 1, max: 3650, help: 'Days that events are retained' }),
+  TRASH_DAYS: integer({
+    default: 30,
+    min: 1,
+    max: 3650,
+    help: 'Days after which a deleted task is removed permanently',
+  }),
   ATTACHMENT_MAX_BYTES: integer({
     default: 25 * 2 ** 20,
     min: 1,
     max: 5 * 2 ** 30,
-    help: 'Bytes that one attachment may have',
+    help: 'Maximum size of one attachment, in bytes',
   }),
   ATTACHMENT_QUOTA_BYTES: integer({
     default: 2 ** 30,
     min: 0,
     max: 2 ** 49,
-    help: 'Bytes that the attachments of all tasks of one user may have together; 0: no limit',
+    help: 'Maximum total size of the attachments of all tasks of one user, in bytes; 0: no limit',
   }),
   S3_BUCKET: text({
     default: undefined,
-    help: 'Bucket that keeps the attachments; absent: the folder attachments in DATA_DIR',
+    help: 'S3 bucket for attachments; if unset, the folder attachments in DATA_DIR is used',
   }),
   S3_ENDPOINT: url({
     default: undefined,
     protocols: ['https:', 'http:'],
     secret: true,
-    help: 'Where S3 is, if it is not that of AWS; buckets are then part of the path',
+    help: 'URL of an S3 server other than AWS; the bucket name is then part of the path',
   }),
   S3_REGION: text({ default: 'us-east-1', help: 'Region of the bucket' }),
   S3_ACCESS_KEY_ID: text({
     default: undefined,
-    help: 'Access key for S3; absent: what the AWS SDK finds, such as the role of the machine',
+    help: 'Access key for S3; if unset, the AWS SDK looks for credentials, such as the role of the machine',
   }),
-  S3_SECRET_ACCESS_KEY: secret({ default: undefined, help: 'The secret of S3_ACCESS_KEY_ID' }),
+  S3_SECRET_ACCESS_KEY: secret({ default: undefined, help: 'Secret key of S3_ACCESS_KEY_ID' }),
   LOG_LEVEL: choice({
     default: 'info',
     of: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-    help: 'The least severe level that is logged',
+    help: 'Minimum log level',
   }),
-  LOG_FILE: text({ default: 'app.log', help: 'File that gets the log too, as JSON lines; off: none' }),
+  LOG_FILE: text({
+    default: 'app.log',
+    help: 'File that the log is also written to, as JSON lines; off: none',
+  }),
 }
 
 export type Settings = {

@@ -37,7 +37,7 @@ test('every table comes back as it was, however the file is cut', async () => {
 
 test('no cell begins with what a spreadsheet takes for a formula', () => {
   const property = fc.property(table, (rows) => {
-    // As one who knows only quotes and commas reads it.
+    // Reads a record like a parser that knows only quotes and commas.
     for (const row of rows) {
       const cells = csvRecord(row).match(/"(?:[^"]|"")*"|[^,]+/g) ?? []
       for (const cell of cells)

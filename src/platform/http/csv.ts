@@ -1,13 +1,13 @@
-/** A cell of a table: text, or nothing, which is not the same as no letters. */
+/** A cell of a table: text or null. The empty string is not null. */
 export type Cell = string | null
 
 export interface CsvRecord {
-  /** The line of the file in which it begins, from 1. */
+  /** Line of the file in which the record begins, from 1. */
   line: number
   cells: Cell[]
 }
 
-/** What is wrong with a CSV file, and in which line. */
+/** An error in a CSV file, with its line. */
 export class CsvError extends Error {
   override readonly name = 'CsvError'
   readonly line: number
@@ -18,14 +18,13 @@ export class CsvError extends Error {
   }
 }
 
-/** A quote that is missing must not make one record of the rest of a large file. */
+/** Limit of one record, in characters, so that a missing quote does not make one record of the rest of a large file. */
 const MAX_RECORD_CHARACTERS = 1_000_000
 
 /**
- * A record of a CSV file (RFC 4180), its line break included. A spreadsheet would take a cell that begins
- * with `= + - @`, tab or a line break for a formula, which can read and send what else is in the sheet: such a
- * cell begins with an apostrophe. One that would read like that by itself gets one more, so that `parseCsv`
- * gives every text back as it was.
+ * Returns a record of a CSV file (RFC 4180) with its line break. A spreadsheet reads a cell that begins with
+ * `= + - @`, tab or a line break as a formula, which can send the rest of the sheet elsewhere. Such a cell gets an
+ * apostrophe in front. A text that already begins like that gets one more, so that `parseCsv` restores every text.
  */
 export function csvRecord(cells: readonly Cell[]): string {
   return `${cells.map(cellText).join(',')}\r\n`
@@ -43,8 +42,8 @@ function cellOf(text: string, isQuoted: boolean): Cell {
 }
 
 /**
- * Reads records (RFC 4180; lines may end with LF alone), and undoes what `csvRecord` did to formulas. An empty
- * line is a record with one cell of nothing. Throws CsvError.
+ * Reads records (RFC 4180; lines may end with LF alone) and removes the apostrophes that `csvRecord` added. An
+ * empty line is a record with one null cell. Throws CsvError.
  */
 export async function* parseCsv(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<CsvRecord> {
   let state: 'begin' | 'plain' | 'quoted' | 'closed' = 'begin'

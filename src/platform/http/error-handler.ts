@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { DomainError, type FieldError } from '../../core/errors.ts'
+import { DomainError, type FieldError, statusTitle } from '../../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
 
 export interface Problem {
@@ -14,16 +14,17 @@ export interface Problem {
 
 export const PROBLEM_JSON = 'application/problem+json; charset=utf-8'
 
-/** What the framework's own errors mean to a caller, where its words are not meant for one. */
+/** Messages for errors of the framework, whose own messages are not meant for callers. */
 const frameworkDetails: Record<string, string> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON.',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The Content-Type is not a media type; that of JSON is application/json.',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than this address takes.',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as Content-Length says.',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE:
+    'The Content-Type is not a valid media type. Send JSON with "Content-Type: application/json".',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than this route allows.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The length of the body differs from Content-Length.',
   FST_ERR_BAD_URL: 'The path is not a valid URL path.',
 }
 
-/** Renders whatever was thrown as problem details (RFC 9457); only what nobody expected is a 500, and logged. */
+/** Renders errors as problem details (RFC 9457). An unexpected error answers 500 and is logged. */
 export function errorHandler(log: Logger) {
   return (error: FastifyError | DomainError | Error, request: FastifyRequest, reply: FastifyReply) => {
     const problem = toProblem(error, request.url)
@@ -33,7 +34,7 @@ export function errorHandler(log: Logger) {
   }
 }
 
-/** The problem details of an error; `url` is the request's, of which the path is told. */
+/** Returns the problem details of an error. They contain the path of `url`, the URL of the request. */
 export function toProblem(error: FastifyError | DomainError | Error, url: string): Problem {
   const instance = pathOf(url)
   if (error instanceof DomainError) {
@@ -44,9 +45,10 @@ export function toProblem(error: FastifyError | DomainError | Error, url: string
   const status = hinted >= 400 && hinted < 500 ? hinted : 500
   const detail =
     status === 500
-      ? 'Something went wrong here; the log has the details.'
+      ? 'Internal error. The server log has the details.'
       : (frameworkDetails[(error as FastifyError).code] ?? error.message)
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, instance }
+  const title = statusTitle(status) ?? STATUS_CODES[status] ?? 'Error'
+  return { type: 'about:blank', title, status, detail, instance }
 }
 
 function pathOf(url: string): string {
@@ -54,9 +56,9 @@ function pathOf(url: string): string {
 }
 
 function logFailure(log: Logger, error: Error, request: FastifyRequest, status: number): void {
-  // Without the query: tickets and setup tokens come in it.
+  // The query is not logged: it may hold a ticket or a setup token.
   const context = { reqId: request.id, method: request.method, path: pathOf(request.url) }
-  // An absent database or upstream has its own line where it is noticed; here it is one of many requests.
+  // An unavailable database or upstream is logged once where it is detected, not for every request.
   if (status === 500) log.error({ ...context, err: error }, 'request failed')
   else log.debug({ ...context, err: error }, error.message)
 }

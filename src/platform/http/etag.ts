@@ -1,17 +1,17 @@
-/** The strong entity tag of a version (RFC 9110, section 8.8.3). */
+/** Returns the strong entity tag of a version (RFC 9110, section 8.8.3). */
 export function etag(version: number): string {
   return `"${version}"`
 }
 
-/** Whether If-None-Match names this tag; the comparison is weak (RFC 9110, section 13.1.2). */
+/** Returns true if If-None-Match names this tag. The comparison is weak (RFC 9110, section 13.1.2). */
 export function matchesAny(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false
   return header.trim() === '*' || header.split(',').some((item) => item.trim().replace(/^W\//, '') === tag)
 }
 
 /**
- * The versions that If-Match allows; undefined when it allows any (absent or `*`). The comparison is
- * strong (RFC 9110, section 13.1.1), so weak and foreign tags match nothing.
+ * Returns the versions that If-Match allows, or undefined if it allows any (absent or `*`). The comparison is
+ * strong (RFC 9110, section 13.1.1), so weak and unknown tags match nothing.
  */
 export function versionsAllowed(header: string | undefined): number[] | undefined {
   if (header === undefined || header.trim() === '*') return undefined

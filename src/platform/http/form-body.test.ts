@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { DomainError } from '../../core/errors.ts'
 import { parseForm, parseFormBodies } from './form-body.ts'
 
-/** What was thrown, as an object that can be compared. */
+/** Returns the thrown error as a comparable object. */
 function failure(text: string): unknown {
   try {
     return parseForm(text)

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { DomainError, validationError } from '../../core/errors.ts'
 
-/** Lets the routes of this scope, and of no other, take a form (application/x-www-form-urlencoded) as body. */
+/** Lets the routes of this scope accept a form (application/x-www-form-urlencoded) as body. */
 export function parseFormBodies(app: FastifyInstance): void {
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
@@ -17,9 +17,9 @@ export function parseFormBodies(app: FastifyInstance): void {
 }
 
 /**
- * The fields of a form. As OAuth 2.0 has it (RFC 6749, section 3.2), a field without a value counts
- * as absent, and one that is given twice is refused. Throws `bad-request` where the percent-encoding
- * is broken or is not UTF-8. The object has no prototype, so every name is an ordinary one.
+ * Returns the fields of a form. As in OAuth 2.0 (RFC 6749, section 3.2), a field without a value counts as
+ * absent, and a repeated field is an error. Throws `bad-request` if the percent-encoding is broken or is not
+ * UTF-8. The object has no prototype, so a field may have any name.
  */
 export function parseForm(text: string): Record<string, string> {
   const fields: Record<string, string> = Object.create(null)
@@ -39,6 +39,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw new DomainError('bad-request', 'The form has a broken percent-encoding in it.')
+    throw new DomainError('bad-request', 'The form contains an invalid percent-encoding.')
   }
 }

@@ -4,12 +4,12 @@ import { validationError } from '../../core/errors.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import { type StoredResponse, withIdempotencyKey } from '../idempotency/idempotency-keys.ts'
 
-/** What a write answers, and what is to be said of it once it is committed, by whom it was really done. */
+/** The response of a write, and an effect to run after the commit. A replayed response has no effect. */
 export interface WriteResponse extends StoredResponse {
   committed?: () => void
 }
 
-/** Runs the writes of routes on a service, once for each Idempotency-Key, and sends their answers. */
+/** Runs a write of a route on a service, once for each Idempotency-Key, and sends the response. */
 export type Write<Service> = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -20,22 +20,22 @@ const IDEMPOTENCY_HEADER = {
   'idempotency-key': {
     type: 'string',
     description:
-      'Any text of your own, such as a UUID: the same request with the same key is done once, and answered the same for 24 h, then with the header `Idempotency-Replayed: true`',
+      'Any text that you choose, such as a UUID. A request with the same key runs once; for 24 h, repeats get the stored response with the header `Idempotency-Replayed: true`',
   },
 } as const
 
-/** How the bodies of answers are kept: `show` makes what `hide` was given of what it made, both JSON. */
+/** How response bodies are stored: `hide` turns a body into JSON for storage, and `show` restores it. */
 export interface Keeping {
   hide(body: unknown): unknown
   show(kept: unknown): unknown
 }
 
-const asTheyAre: Keeping = { hide: (body) => body, show: (kept) => kept }
+const unchanged: Keeping = { hide: (body) => body, show: (kept) => kept }
 
-/** What the schema of a route says that takes a key. */
+/** The header schema of a route that accepts an Idempotency-Key. */
 export const idempotentHeaders = { headers: { type: 'object', properties: IDEMPOTENCY_HEADER } } as const
 
-/** The same of one that takes a precondition too. */
+/** The header schema of a route that accepts an Idempotency-Key and a precondition. */
 export const conditionalHeaders = {
   headers: {
     type: 'object',
@@ -43,15 +43,16 @@ export const conditionalHeaders = {
       ...IDEMPOTENCY_HEADER,
       'if-match': {
         type: 'string',
-        description: 'ETag of the version to change; 412 if it is another by now',
+        description: 'ETag of the version to change; 412 if the current version is another',
       },
     },
   },
 } as const
 
 /**
- * `direct` is the service on the database itself, `on` makes it on a transaction; `onCommit` follows the
- * latter. `actions` are what one must be allowed to do, at the time, to be given a kept answer.
+ * Creates the function that runs the writes of a route. `direct` is the service on the database, `on` creates it on
+ * a transaction, and `onCommit` is called after that transaction. A replayed response is sent only if the caller is
+ * still allowed to do all `actions`.
  */
 export function createWriter<Service>(deps: {
   db: Database
@@ -61,7 +62,7 @@ export function createWriter<Service>(deps: {
   actions: readonly Action[]
   keeping?: Keeping
 }): Write<Service> {
-  const { db, direct, on, onCommit, actions, keeping = asTheyAre } = deps
+  const { db, direct, on, onCommit, actions, keeping = unchanged } = deps
 
   return async (request, reply, work) => {
     const key = keyOf(request)
@@ -77,7 +78,7 @@ export function createWriter<Service>(deps: {
     })
     if (replayed || !written) {
       const body = keeping.show(answer.body)
-      // Whose key it is may have lost the role or, with another token, lack the scope that it was used with.
+      // The caller may have lost the role meanwhile, or use a token with fewer scopes.
       for (const action of actions) {
         authorize(request.actor, action)
         for (const owned of ownedIn(body)) authorize(request.actor, action, owned)
@@ -91,7 +92,7 @@ export function createWriter<Service>(deps: {
   }
 }
 
-/** The tasks that an answer shows: it is one, or its results have them. */
+/** Returns the tasks in a response: the body itself, or the tasks in its `results`. */
 function ownedIn(body: unknown): Owned[] {
   if (typeof body !== 'object' || body === null) return []
   if ('user_id' in body) return [body as Owned]
@@ -101,12 +102,12 @@ function ownedIn(body: unknown): Owned[] {
 
 function writeOf({ actor, method, url, body }: FastifyRequest, key: string) {
   const scope = actor.kind === 'user' ? `user ${actor.id}` : actor.kind
-  // With a slash at its end or without, it is the same path.
+  // A trailing slash does not change the path.
   const target = url.replace(/^([^?]+)\/(?=\?|$)/, '$1')
   return { scope, key, request: `${method} ${target} ${JSON.stringify(body) ?? ''}` }
 }
 
-/** The key, with or without the quotes that the draft asks for (RFC 8941 strings). */
+/** Returns the key, with or without the quotes that the draft requires (RFC 8941 strings). */
 function keyOf({ headers }: FastifyRequest): string | undefined {
   const header = headers['idempotency-key']
   if (header === undefined) return undefined
@@ -119,6 +120,6 @@ function keyOf({ headers }: FastifyRequest): string | undefined {
 }
 
 function send(reply: FastifyReply, { status, headers, body }: StoredResponse): never {
-  // What is returned from an async handler is sent; null and 204 have no body.
+  // Fastify sends what an async handler returns; null and 204 have no body.
   return reply.code(status).headers(headers).send(body) as never
 }

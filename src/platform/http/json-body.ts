@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { DomainError, validationError } from '../../core/errors.ts'
 
-const forbiddenField = { path: 'body', message: 'must not have __proto__ or constructor.prototype in it' }
+const forbiddenField = { path: 'body', message: 'must not contain __proto__ or constructor.prototype' }
 
 function isJson(text: string): boolean {
   try {
@@ -14,8 +14,8 @@ function isJson(text: string): boolean {
 }
 
 /**
- * Bodies are JSON in UTF-8 only (RFC 8259, section 8.1), unless a scope adds a parser of its own. An empty body is
- * no body, of whatever type: routes that need one say so in their schema.
+ * Accepts bodies of JSON in UTF-8 only (RFC 8259, section 8.1), unless a scope adds a parser of its own. An empty
+ * body of any type counts as absent: routes that need a body require it in their schema.
  */
 export function parseJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
@@ -23,8 +23,8 @@ export function parseJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
     if (bytes.length === 0) done(null, undefined)
     else if (isEncoded(request)) done(unsupported('The body must not be compressed.'))
-    // Decoded all the same, it would lose letters that nobody gets back.
-    else if (!isUtf8(bytes as Buffer)) done(new DomainError('bad-request', 'The body is not UTF-8.'))
+    // Decoding would silently replace the invalid bytes.
+    else if (!isUtf8(bytes as Buffer)) done(new DomainError('bad-request', 'The body is not valid UTF-8.'))
     else {
       const text = bytes.toString('utf8')
       parse(request, text, (error, value) =>
@@ -35,18 +35,20 @@ export function parseJsonBodies(app: FastifyInstance): void {
   refuseOtherBodies(app)
 }
 
-/** Of types that no other parser takes; an empty one is none. */
+/** Rejects bodies that no other parser accepts, unless they are empty. */
 function refuseOtherBodies(app: FastifyInstance): void {
   app.addContentTypeParser('*', ({ is404, headers }, payload, done) => {
     const refuse = () =>
       done(
-        unsupported('The body is of a media type that this address does not take; JSON is application/json.'),
+        unsupported(
+          `Unsupported Content-Type "${mediaType(headers)}". Send JSON with "Content-Type: application/json".`,
+        ),
       )
-    // Where nothing is, that is what is wrong.
+    // An unknown route answers 404 whatever the body is.
     if (is404 || headers['content-length'] === '0') done(null, undefined)
     else if (headers['content-length'] !== undefined) refuse()
     else {
-      // Without a length, it is empty if it ends before its first byte.
+      // A body without Content-Length is empty if it ends before its first byte.
       const nothing = () => done(null, undefined)
       payload.once('end', nothing).once('data', () => {
         payload.removeListener('end', nothing)
@@ -54,6 +56,10 @@ function refuseOtherBodies(app: FastifyInstance): void {
       })
     }
   })
+}
+
+function mediaType({ 'content-type': type = '' }: FastifyRequest['headers']): string {
+  return type.split(';', 1)[0]!.trim().slice(0, 100)
 }
 
 function isEncoded({ headers }: FastifyRequest): boolean {

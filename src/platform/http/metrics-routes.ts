@@ -5,7 +5,7 @@ import { exposition, TEXT_FORMAT } from '../metrics/exposition.ts'
 import type { Family } from '../metrics/metrics.ts'
 import { problems } from './problem.ts'
 
-/** `collect` gives the metrics of all processes that share the port. */
+/** Serves /metrics. `collect` returns the metrics of all processes that share the port. */
 export function metricsRoutes(collect: () => Promise<Family[]>): FastifyPluginCallbackJsonSchemaToTs {
   return (app, _options, done) => {
     app.get(
@@ -13,10 +13,11 @@ export function metricsRoutes(collect: () => Promise<Family[]>): FastifyPluginCa
       {
         schema: {
           tags: ['health'],
-          summary: 'Metrics in the text format of Prometheus',
-          description: 'Where a token is needed, it is one of an admin.',
+          summary: 'Read metrics in the text format of Prometheus',
+          description: 'If access requires a token, it must be a token of an admin.',
           response: {
             200: {
+              description: 'The metrics of all processes that share the port',
               content: {
                 'text/plain': {
                   schema: {
@@ -32,7 +33,7 @@ export function metricsRoutes(collect: () => Promise<Family[]>): FastifyPluginCa
       },
       async ({ actor }, reply) => {
         authorize(actor, 'metrics.read')
-        return reply.type(TEXT_FORMAT).send(exposition(await collect()) as never)
+        return reply.type(TEXT_FORMAT).send(exposition(await collect()))
       },
     )
     done()

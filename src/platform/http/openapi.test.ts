@@ -7,13 +7,13 @@ async function openDocument() {
   onTestFinished(() => app.close())
   await registerOpenApi(app)
   app.get('/things', { schema: { tags: ['users'] } }, async () => [])
-  app.get('/open', { schema: { security: [] } }, async () => [])
-  await registerDocs(app)
+  app.get('/open', { config: { access: 'public' }, schema: { tags: ['users'] } }, async () => [])
+  await registerDocs(app, (_request, reply) => reply.code(404).send())
   await app.ready()
   return { app, document: (await app.inject('/openapi.json')).json() }
 }
 
-test('a tool can log in by name and password, or be given a token', async () => {
+test('the document offers a bearer token and a login by password, and no security for public routes', async () => {
   const { document } = await openDocument()
   const { bearer, password } = document.components.securitySchemes
   expect(bearer).toEqual({ type: 'http', scheme: 'bearer' })
@@ -23,14 +23,16 @@ test('a tool can log in by name and password, or be given a token', async () => 
   })
   expect(document.security).toEqual([{ bearer: [] }, { password: [] }, {}])
   expect(document.paths['/open'].get.security).toEqual([])
+  expect(document.paths['/things'].get.security).toBe(undefined)
 })
 
-test('every group of operations is described once, and every page has the same document', async () => {
+test('every tag is described once, and every page serves the same document', async () => {
   const { app, document } = await openDocument()
   const names = document.tags.map(({ name }: { name: string }) => name)
   expect(names).toEqual(expect.arrayContaining(['auth', 'tasks', 'users']))
   expect(new Set(names).size).toBe(names.length)
   expect(document.tags.every(({ description }: { description: string }) => description.length > 5)).toBe(true)
+  expect(JSON.stringify(document)).not.toContain('Default Response')
   for (const path of ['/docs/json', '/swagger/json'])
     expect((await app.inject(path)).json()).toEqual(document)
 })

@@ -5,12 +5,13 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { version } from '../../core/version.ts'
 import { tidyDocument } from './openapi-document.ts'
+import type { UnmatchedHandler } from './plugins/methods.ts'
 import { servePages } from './plugins/security-headers.ts'
 
-/** What is sent to the webhooks of others, by its name: path items of OpenAPI. */
+/** The webhook messages that the server sends, by name: path items of OpenAPI. */
 export type SentWebhooks = Record<string, object>
 
-/** Collects the routes registered after it into the document. */
+/** Collects the routes that are registered afterwards into the OpenAPI document. */
 export async function registerOpenApi(app: FastifyInstance, webhooks: SentWebhooks = {}): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -19,21 +20,24 @@ export async function registerOpenApi(app: FastifyInstance, webhooks: SentWebhoo
         title: 'Taskwire',
         version,
         description:
-          'Tasks over REST; every change live over WebSocket. Errors are problem details (RFC 9457).',
+          'Tasks over REST, and every change live over WebSocket. Errors are problem details (RFC 9457).',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       tags: [
         { name: 'auth', description: 'Register, log in, sessions, API tokens' },
         { name: 'tasks', description: 'Create, read, change and delete tasks' },
-        { name: 'calendar', description: 'Tasks for calendars, and the addresses they read them at' },
+        {
+          name: 'calendar',
+          description: 'Tasks as a calendar, and the secret URLs that calendar programs read',
+        },
         { name: 'currencies', description: 'Exchange rates to the rouble, and their history' },
-        { name: 'jobs', description: 'Executable tasks: retry, cancel, runs, the queue' },
+        { name: 'jobs', description: 'Jobs of tasks: retry, cancel, runs, the queue' },
         { name: 'attachments', description: 'Files of tasks' },
-        { name: 'events', description: 'Every change as it is committed' },
-        { name: 'webhooks', description: 'Events sent to addresses of your choice' },
-        { name: 'importers', description: 'Background imports and their history' },
-        { name: 'users', description: 'For admins' },
-        { name: 'health', description: 'For load balancers and operators' },
+        { name: 'events', description: 'Every committed change, as a stream or in pages' },
+        { name: 'webhooks', description: 'Events sent to URLs of your choice' },
+        { name: 'importers', description: 'Background imports and their history; for admins' },
+        { name: 'users', description: 'User accounts; for admins' },
+        { name: 'health', description: 'Health checks and metrics, for load balancers and operators' },
       ],
       components: {
         securitySchemes: {
@@ -45,17 +49,21 @@ export async function registerOpenApi(app: FastifyInstance, webhooks: SentWebhoo
       webhooks,
     },
     transformObject: (given) => tidyDocument('openapiObject' in given ? { ...given.openapiObject } : {}),
-    transform: ({ schema, url }) => ({ schema, url: url === '/' ? url : url.replace(/\/$/, '') }),
+    transform: ({ schema, url, route }) => ({
+      // Webhook messages that the server sends have no route.
+      schema: route?.config?.access === 'public' ? { ...schema, security: [] } : schema,
+      url: url === '/' ? url : url.replace(/\/$/, ''),
+    }),
   })
 }
 
-/** `/openapi.json`, Swagger UI at `/docs` and `/swagger`, Redoc at `/redoc`; no asset from another host. */
-export async function registerDocs(app: FastifyInstance): Promise<void> {
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+/** Serves `/openapi.json`, Swagger UI at `/docs` and `/swagger`, and Redoc at `/redoc`, without assets of other hosts. */
+export async function registerDocs(app: FastifyInstance, answerUnmatched: UnmatchedHandler): Promise<void> {
+  app.get('/openapi.json', { config: DOCS_ROUTE, schema: { hide: true } }, async () => app.swagger())
   for (const routePrefix of ['/docs', '/swagger']) {
-    // In a scope of its own: the plugin decorates the instance, which can be done only once.
+    // Registered in its own scope because the plugin may decorate an instance only once.
     await app.register(async (scope) => {
-      servePages(scope, DOCS_POLICY)
+      serveDocs(scope)
       await scope.register(swaggerUi, {
         routePrefix,
         logo: { type: 'image/svg+xml', content: LOGO, href: '/' },
@@ -64,8 +72,9 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
       })
     })
   }
+  for (const prefix of ['/docs', '/swagger', '/redoc']) servePublic404(app, prefix, answerUnmatched)
   await app.register(async (scope) => {
-    servePages(scope, DOCS_POLICY)
+    serveDocs(scope)
     scope.get('/redoc', { schema: { hide: true } }, async (_request, reply) =>
       reply.type('text/html; charset=utf-8').send(REDOC_PAGE),
     )
@@ -78,13 +87,36 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   })
 }
 
-/** Redoc shows a logo from its maker's host, unless it cannot be loaded; the empty address cannot. */
+/** The documentation is public, and a page loads many files. */
+const DOCS_ROUTE = { access: 'public', isRateLimited: false } as const
+
+/** Makes all routes of the scope public pages, those of a plugin too. */
+function serveDocs(scope: FastifyInstance): void {
+  scope.addHook('onRoute', (route) => {
+    route.config = { ...route.config, ...DOCS_ROUTE }
+  })
+  servePages(scope, DOCS_POLICY)
+}
+
+/** Unknown paths below `prefix` are as public as the pages. Fastify gives such requests this `config`. */
+function servePublic404(app: FastifyInstance, prefix: string, answerUnmatched: UnmatchedHandler): void {
+  app.register(
+    (scope, _options, done) => {
+      const options = { config: DOCS_ROUTE, preHandler: [] }
+      scope.setNotFoundHandler(options, answerUnmatched)
+      done()
+    },
+    { prefix },
+  )
+}
+
+/** Returns Redoc without the URL of its logo, which is on its maker's host. */
 async function redocScript(): Promise<string> {
   const bundle = fileURLToPath(import.meta.resolve('redoc/bundles/redoc.standalone.js'))
   return (await readFile(bundle, 'utf8')).replace('https://cdn.redoc.ly/redoc/logo-mini.svg', 'data:,')
 }
 
-// Swagger UI and Redoc put style elements into the page; Redoc searches in a worker it makes of a blob.
+// Swagger UI and Redoc add style elements to the page; Redoc searches in a web worker made from a blob.
 const DOCS_POLICY = [
   "default-src 'none'",
   "script-src 'self'",

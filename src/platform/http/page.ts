@@ -1,4 +1,4 @@
-/** What of a list is asked for: how many are left out, and how many come. */
+/** Query fields of a paged list: how many items to skip, and how many to return. */
 export const pageFields = {
   skip: { type: 'integer', minimum: 0, maximum: 2_147_483_647, default: 0 },
   limit: { type: 'integer', minimum: 1, maximum: 1000, default: 100 },

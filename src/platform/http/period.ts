@@ -1,15 +1,15 @@
 import { validationError } from '../../core/errors.ts'
 import { utcInstant } from '../../core/moment.ts'
 
-/** From the one instant to the other, both included; undefined: without an end on that side. */
+/** A period between two instants, both included; undefined: unbounded on that side. */
 export interface Period {
   from: string | undefined
   to: string | undefined
 }
 
 /**
- * The period that two moments of a query bound, of the parameters `<prefix>from` and `<prefix>to`; a
- * day as its end is part of it. Throws when it ends before it begins.
+ * Returns the period between the query parameters `<prefix>from` and `<prefix>to`. A day given as its end is
+ * included. Throws if the period ends before it begins.
  */
 export function periodOf({ from, to }: { from?: string; to?: string }, prefix = ''): Period {
   const period = {

@@ -4,12 +4,12 @@ import { problems } from './problem.ts'
 
 type Documented = { description: string; content: Record<string, { example: Record<string, unknown> }> }
 
-test('401, 403, 429 and 503 are documented everywhere, each status once and in order', () => {
+test('401, 403, 429 and 503 are always documented, each status once and in order', () => {
   expect(Object.keys(problems())).toEqual(['401', '403', '429', '503'])
   expect(Object.keys(problems(422, 404, 422))).toEqual(['401', '403', '404', '422', '429', '503'])
 })
 
-test('every status that a route may document has words and an example of its own', () => {
+test('every documented status has its own description and example', () => {
   const all = [400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 426, 429, 502, 503]
   for (const [status, documented] of Object.entries(problems(...all))) {
     const { description, content } = documented as Documented

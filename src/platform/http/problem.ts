@@ -1,6 +1,7 @@
 import type { JSONSchema } from 'json-schema-to-ts'
+import { statusTitle } from '../../core/errors.ts'
 
-/** Problem details (RFC 9457), the body of every answer that is not a success. */
+/** Problem details (RFC 9457), the body of every error response. */
 const ProblemSchema: JSONSchema = {
   type: 'object',
   required: ['type', 'title', 'status', 'detail', 'instance'],
@@ -17,7 +18,7 @@ const ProblemSchema: JSONSchema = {
         required: ['path', 'message'],
         properties: { path: { type: 'string' }, message: { type: 'string' } },
       },
-      description: 'Each mistake of the request, for 422',
+      description: 'All errors of the request, for 422',
     },
   },
   title: 'Problem',
@@ -25,43 +26,24 @@ const ProblemSchema: JSONSchema = {
 
 const descriptions: Record<number, string> = {
   400: 'The body is not JSON',
-  401: 'A token is needed, or it is not valid',
-  403: 'Not allowed',
-  404: 'There is no such thing',
-  409: 'In conflict with what is there',
-  410: 'What was asked for is no longer kept',
-  412: 'If-Match does not name the present version',
+  401: 'The token is missing, invalid, expired or revoked',
+  403: 'The caller is not allowed to do this',
+  404: 'The resource does not exist',
+  409: 'The request conflicts with the present state',
+  410: 'The requested data is no longer retained',
+  412: 'If-Match does not name the current version',
   413: 'The body is too large',
-  415: 'The body is not of the media type that is taken here',
-  416: 'Nothing of it is in that range',
-  422: 'The request is well-formed, but something in it is wrong',
-  429: 'Too many requests; `Retry-After` says when to come again',
-  426: 'This address speaks another protocol',
-  502: 'The upstream failed',
-  503: 'The database, or another service that is needed, is not available; try again shortly',
-  507: 'There is no room on the server',
+  415: 'The media type of the body is not supported',
+  416: 'The range is outside the content',
+  422: 'The request is well-formed but invalid; `errors` lists what is wrong',
+  429: 'Too many requests; `Retry-After` says when to retry',
+  426: 'This URL accepts WebSockets only',
+  502: 'An upstream service failed',
+  503: 'The database or another required service is unavailable; retry shortly',
+  507: 'The storage of the server is full',
 }
 
-const titles: Record<number, string> = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  409: 'Conflict',
-  410: 'Gone',
-  412: 'Precondition Failed',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  416: 'Range Not Satisfiable',
-  422: 'Unprocessable Content',
-  426: 'Upgrade Required',
-  429: 'Too Many Requests',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  507: 'Insufficient Storage',
-}
-
-/** The documentation of problem responses, for a route's `response`; 401, 403, 429 and 503 are always among them. */
+/** Returns the documentation of error responses for a route's `response`. It always includes 401, 403, 429 and 503. */
 export function problems(...statuses: number[]): Record<number, object> {
   const all = [...new Set([401, 403, ...statuses, 429, 503])].sort()
   return Object.fromEntries(all.map((status) => [status, problem(status)]))
@@ -70,7 +52,7 @@ export function problems(...statuses: number[]): Record<number, object> {
 function problem(status: number): object {
   const example = {
     type: 'about:blank',
-    title: titles[status],
+    title: statusTitle(status),
     status,
     detail: `${descriptions[status]}.`,
     instance: '/tasks/1',

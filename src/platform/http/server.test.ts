@@ -19,7 +19,7 @@ test.each([
   ['10.1.2.3', '10.1.2.3'],
   ['10.0.0.0/8', '::ffff:10.1.2.3'],
   ['fd00::/8', 'fd00::1'],
-])('of a proxy in %s, %s, what it forwards is believed', async (trusted, peer) => {
+])('X-Forwarded-* of a proxy in %s at %s is trusted', async (trusted, peer) => {
   expect(await seen(['192.0.2.1', trusted], peer, forwarded)).toEqual(['203.0.113.7', 'https'])
 })
 
@@ -29,16 +29,16 @@ test.each([
   [['10.0.0.0/8'], '11.0.0.1'],
   [['10.0.0.1'], '10.0.0.2'],
   [['10.0.0.0/8'], '::1'],
-])('trusting %j, what %s forwards is not', async (trusted, peer) => {
+])('if %j is trusted, X-Forwarded-* of %s is not', async (trusted, peer) => {
   expect(await seen(trusted, peer, forwarded)).toEqual([peer, 'http'])
 })
 
-test('the caller is the last address that no proxy of ours stands behind', async () => {
+test('the client address is the last one that is not a trusted proxy', async () => {
   const chain = { 'x-forwarded-for': '198.51.100.1, 203.0.113.7, 10.9.9.9' }
   expect(await seen(['10.0.0.0/8'], '10.1.2.3', chain)).toEqual(['203.0.113.7', 'http'])
 })
 
-test('who stops reading an answer is cut off with all that waits for them; who reads slowly is served', async () => {
+test('a client that stops reading is disconnected; a slow reader is served', async () => {
   const app = bareServer(pino({ enabled: false }), [], 300)
   onTestFinished(() => app.close())
   const size = 32 * 1024 * 1024

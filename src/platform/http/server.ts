@@ -20,11 +20,10 @@ import { type SchemaRegistry, validatorCompiler } from './validation.ts'
 
 const BODY_LIMIT = 1024 * 1024
 const MAX_INBOUND_MESSAGE = 64 * 1024
-/** For a whole request: a file of 25 MiB comes in time at 0.7 Mbit/s. Who sends nothing is cut off before. */
+/** Time limit of a whole request: 25 MiB arrive in time at 0.7 Mbit/s. An idle connection is closed earlier. */
 const REQUEST_TIMEOUT_MS = 300_000
-/** For so long a connection may neither take nor send a byte: an answer nobody reads would keep its memory. */
+/** Time that a connection may transfer no byte. A response that nobody reads would keep its memory otherwise. */
 const STALL_MS = 120_000
-const SOCKET_ROUTE = /^\/ws(\/|$)/
 const CORS_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 const CORS_REQUEST_HEADERS = [
   'authorization',
@@ -57,34 +56,34 @@ const CORS_EXPOSED_HEADERS = [
 
 export type HttpServer = Awaited<ReturnType<typeof createHttpServer>>['app']
 
-/** The HTTP server with everything that concerns all routes; `registerRoutes` adds the features' own. */
+/** Creates the HTTP server with everything that all routes share. `registerRoutes` adds the routes of the features. */
 export async function createHttpServer(options: {
   config: Config
   log: Logger
   schemaRegistry: SchemaRegistry
   authenticator: Authenticator
-  /** undefined: nothing is limited. */
+  /** undefined: no rate limit. */
   limiter: RateLimiter | undefined
   metrics: Metrics
-  /** Ends the WebSockets when the server closes. */
+  /** Closes the WebSockets when the server closes. */
   closeSockets: () => Promise<void>
   registerRoutes: (app: ReturnType<typeof bareServer>) => void
-  /** What is sent to the webhooks of others, for the documentation. */
+  /** The webhook messages that the server sends, for the documentation. */
   sentWebhooks: SentWebhooks
 }) {
   const { config, log, schemaRegistry, authenticator, limiter, metrics, closeSockets, registerRoutes } =
     options
   const app = bareServer(log, config.TRUST_PROXY)
   app.setValidatorCompiler(validatorCompiler(schemaRegistry))
-  // Answers are built by our own presenters; schemas of answers are documentation. For a list of 100
-  // rows JSON.stringify is also the faster of the two.
+  // Our presenters build the responses; response schemas are documentation. For a list of 100 rows,
+  // JSON.stringify is also faster than a serializer made from a schema.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.setErrorHandler(errorHandler(log))
-  registerHttpMetrics(app as never, metrics)
+  registerHttpMetrics(app, metrics)
   parseJsonBodies(app)
   registerSecurityHeaders(app)
 
-  // Without credentials mode: a token is sent by the page itself, there are no cookies.
+  // Credentials mode is off: pages send a token, and there are no cookies.
   const sharing = {
     origin: config.CORS_ORIGINS,
     methods: CORS_METHODS,
@@ -93,7 +92,7 @@ export async function createHttpServer(options: {
     maxAge: 600,
   }
   const delegator: FastifyCorsOptionsDelegateCallback = ({ method, headers }, done) => {
-    // An OPTIONS that is no preflight asks what the path takes.
+    // An OPTIONS request that is not a preflight asks for the supported methods.
     const preflight =
       method === 'OPTIONS' && 'access-control-request-method' in headers && 'origin' in headers
     done(null, { ...sharing, preflight })
@@ -106,36 +105,38 @@ export async function createHttpServer(options: {
   app.websocketServer.on('wsClientError', (_error, socket) => {
     const answer = rawProblem(
       400,
-      'This is no handshake of a WebSocket (RFC 6455).',
+      'This is not a valid WebSocket handshake (RFC 6455).',
       'sec-websocket-version: 13\r\n',
     )
-    // Nobody else looks after it any more: who does not hang up would stay.
+    // Node no longer tracks this socket, so it is destroyed here.
     socket.once('finish', () => socket.destroy()).end(answer)
   })
-  // What is expected beyond 100-continue may be left unfulfilled (RFC 9110, section 10.1.1).
+  // Expectations other than 100-continue may be ignored (RFC 9110, section 10.1.1).
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     const lacksHost = request.headers.host === undefined && request.raw.httpVersion === '1.1'
     done(lacksHost ? new DomainError('bad-request', 'The Host header is missing.') : undefined)
   })
-  const methodsOf = registerMethods(app)
-  registerAccess(app, config, authenticator)
-  registerRateLimit(app, { limiter })
+  const { routes, configOf, answerUnmatched } = registerMethods(app)
+  registerAccess(app, config, authenticator, configOf)
+  registerRateLimit(app, { limiter, configOf })
   registerRefusals(app)
-  // The plugin would open them, and close them at once.
-  app.addHook('onRequest', ({ ws, is404, routeOptions }, _reply, done) => {
-    const isLost = ws && !is404 && !SOCKET_ROUTE.test(routeOptions.url ?? '')
-    done(isLost ? new DomainError('bad-request', 'There is no WebSocket here.') : undefined)
+  // @fastify/websocket would accept the handshake on any route and close the socket at once.
+  app.addHook('onRequest', (request, _reply, done) => {
+    const isLost = request.ws && !request.is404 && configOf(request).access !== 'ticket'
+    done(isLost ? new DomainError('bad-request', 'This URL does not accept WebSockets.') : undefined)
   })
   await registerOpenApi(app, options.sentWebhooks)
   registerRoutes(app)
-  await registerDocs(app)
-  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
-  return { app, methodsOf }
+  await registerDocs(app, answerUnmatched)
+  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
+    reply.redirect('/docs'),
+  )
+  return { app, routes }
 }
 
-/** Without hooks, parsers and routes; of `trustedProxies`, addresses or networks, X-Forwarded-* is believed. */
+/** Creates a server without hooks, parsers and routes. It trusts X-Forwarded-* of `trustedProxies` (addresses or networks). */
 export function bareServer(log: Logger, trustedProxies: string[], stallMs = STALL_MS) {
   return fastify({
     logger: false,
@@ -143,11 +144,11 @@ export function bareServer(log: Logger, trustedProxies: string[], stallMs = STAL
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: stallMs,
-    // Until the last connection is closed, what comes on it is still answered.
+    // Requests on open connections are answered until the last one is closed.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     http: {
-      // Node's own answer would not be problem details.
+      // Node's own response would not be problem details.
       requireHostHeader: false,
       // Other upgrades are ignored (RFC 9110, section 7.8): `curl --http2` offers h2c.
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
@@ -156,25 +157,25 @@ export function bareServer(log: Logger, trustedProxies: string[], stallMs = STAL
     genReqId: requestIds(),
     requestIdHeader: false,
     frameworkErrors: (error, request, reply) => {
-      setSecurityHeaders(request, reply as never)
-      errorHandler(log)(error, request, reply as never)
+      setSecurityHeaders(request, reply)
+      errorHandler(log)(error, request, reply)
     },
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || socket.destroyed) return
       const status =
         error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
-      socket.end(rawProblem(status, 'This is not HTTP.'))
+      socket.end(rawProblem(status, 'This is not a valid HTTP request.'))
     },
   }).withTypeProvider<JsonSchemaToTsProvider>()
 }
 
-/** An answer where there is no reply to write it to. */
+/** Returns the bytes of an error response, for sockets without a Fastify reply. */
 function rawProblem(statusCode: number, detail: string, headers = ''): string {
   const body = JSON.stringify(toProblem(Object.assign(new Error(detail), { statusCode }), '/'))
   return `HTTP/1.1 ${statusCode} Error\r\n${headers}connection: close\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
-/** A caller's own X-Request-Id is kept if it is harmless; else ids count up after a random prefix. */
+/** Keeps a caller's X-Request-Id if it is short and plain; otherwise numbers requests after a random prefix. */
 function requestIds(): (raw: { headers: Record<string, unknown> }) => string {
   const prefix = randomBytes(4).toString('hex')
   let count = 0

@@ -8,7 +8,7 @@ const compiler = validatorCompiler({
 })
 type Part = 'querystring' | 'params' | 'body' | 'headers'
 
-/** An object of these properties and no others. */
+/** Returns the schema of an object with these properties and no others. */
 const closed = (
   properties: Record<string, { type: unknown; [keyword: string]: unknown }>,
   required: string[] = [],
@@ -69,17 +69,19 @@ test.each([
   { limit: 'NaN' },
   { limit: '9'.repeat(400) },
   { limit: ['5', '6'] },
-])('the query %o has a limit that is no whole number', (query) => {
-  expect(errorsOf('querystring', Query, query)).toEqual([{ path: 'query.limit', message: 'must be integer' }])
-})
-
-test.each(['TRUE', '1', 'yes', ''])('done=%s is no boolean', (done) => {
-  expect(errorsOf('querystring', Query, { done })).toEqual([
-    { path: 'query.done', message: 'must be boolean' },
+])('the limit of the query %o is not an integer', (query) => {
+  expect(errorsOf('querystring', Query, query)).toEqual([
+    { path: 'query.limit', message: 'must be an integer' },
   ])
 })
 
-test('a body means what it says: nothing in it is converted', () => {
+test.each(['TRUE', '1', 'yes', ''])('done=%s is not a boolean', (done) => {
+  expect(errorsOf('querystring', Query, { done })).toEqual([
+    { path: 'query.done', message: 'must be a boolean' },
+  ])
+})
+
+test('values in a body are not converted', () => {
   const Body = closed({
     count: { type: 'integer' },
     on: { type: 'boolean' },
@@ -88,14 +90,14 @@ test('a body means what it says: nothing in it is converted', () => {
   })
   const errors = errorsOf('body', Body, { count: '1', on: 'true', text: 5, note: 5 })
   expect(errors).toEqual([
-    { path: 'body.count', message: 'must be integer' },
-    { path: 'body.on', message: 'must be boolean' },
-    { path: 'body.text', message: 'must be string' },
-    { path: 'body.note', message: 'must be string or null' },
+    { path: 'body.count', message: 'must be an integer' },
+    { path: 'body.on', message: 'must be a boolean' },
+    { path: 'body.text', message: 'must be a string' },
+    { path: 'body.note', message: 'must be a string or null' },
   ])
 })
 
-test('text is put into its form before it is measured, also where it may be null', () => {
+test('text is normalized before its length is checked, also if it may be null', () => {
   const title = { type: 'string', normalize: 'trim', minLength: 1, maxLength: 5 }
   const Body = closed({ title, note: { ...title, type: ['string', 'null'] } }, ['title'])
   expect(check('body', Body, { title: '  12345  ', note: ' x ' }).value).toEqual({
@@ -116,11 +118,11 @@ test('text is put into its form before it is measured, also where it may be null
     { path: 'body.note', message: 'must have at most 5 characters' },
   ])
   expect(errorsOf('body', Body, { title: 'a', note: ['123456'] })).toEqual([
-    { path: 'body.note', message: 'must be string or null' },
+    { path: 'body.note', message: 'must be a string or null' },
   ])
 })
 
-test('every mistake is named, in words, by its path', () => {
+test('every error is reported with its path', () => {
   const Body = closed(
     {
       title: { type: 'string' },
@@ -132,17 +134,17 @@ test('every mistake is named, in words, by its path', () => {
   )
   const errors = errorsOf('body', Body, { status: 'x', text: 'nul\0', 'a/b~c': 'y', extra: 1 })
   expect(errors.toSorted((a, b) => a.path.localeCompare(b.path))).toEqual([
-    { path: 'body.a/b~c', message: 'must be integer' },
-    { path: 'body.extra', message: 'is not known here' },
+    { path: 'body.a/b~c', message: 'must be an integer' },
+    { path: 'body.extra', message: 'is not a known field' },
     { path: 'body.status', message: 'must be one of todo, done' },
     { path: 'body.text', message: 'must not contain NUL or half a surrogate pair' },
     { path: 'body.title', message: 'is required' },
   ])
   expect(errorsOf('body', Body, { title: 'ok', text: '\ud800' })).toHaveLength(1)
-  expect(errorsOf('body', Body, null)).toEqual([{ path: 'body', message: 'must be object' }])
+  expect(errorsOf('body', Body, null)).toEqual([{ path: 'body', message: 'must be an object' }])
 })
 
-test('a format of a feature’s own is told in its own words', () => {
+test('a format of a feature has a message of its own', () => {
   const Body = closed({ pair: { type: 'string', format: 'even' }, id: { type: 'string', format: 'uuid' } })
   expect(errorsOf('body', Body, { pair: 'abc', id: '7' })).toEqual([
     { path: 'body.pair', message: 'must have an even length' },
@@ -153,14 +155,14 @@ test('a format of a feature’s own is told in its own words', () => {
   ).toBeUndefined()
 })
 
-test('a flood of mistakes is cut, and so are endless names', () => {
+test('at most 20 errors are reported, and long field names are cut', () => {
   const body = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`${'x'.repeat(1000)}${i}`, i]))
   const errors = errorsOf('body', closed({}), body)
   expect(errors).toHaveLength(20)
   expect(errors.every(({ path }) => path.length <= 200)).toBe(true)
 })
 
-test('of a body that may be large the first mistake is told, and no other looked for', () => {
+test('a schema with failFast reports the first error only', () => {
   const labels = { type: 'array', maxItems: 2, items: { type: 'string' } }
   const schema = { ...closed({ labels }), failFast: true as const }
   expect(errorsOf('body', schema, { labels: [1, 2, 3], x: 1, y: 2 })).toHaveLength(1)
@@ -168,6 +170,27 @@ test('of a body that may be large the first mistake is told, and no other looked
     { path: 'body.labels', message: expect.stringContaining('2 items') },
   ])
   expect(check('body', schema, { labels: ['a'] })).toEqual({ value: { labels: ['a'] } })
+})
+
+test.each([
+  ['tittle', 'is not a known field; did you mean title?'],
+  ['statsu', 'is not a known field; did you mean status?'],
+  ['notes', 'is not a known field'],
+  ['x', 'is not a known field'],
+])('an unknown field %s is answered with: %s', (name, message) => {
+  const Body = closed({ title: { type: 'string' }, status: { type: 'string' }, id: { type: 'integer' } })
+  expect(errorsOf('body', Body, { [name]: 1 })).toEqual([{ path: `body.${name}`, message }])
+})
+
+test.each([
+  [{ limit: 1001 }, 'query.limit', 'must be at most 1000'],
+  [{ limit: 0 }, 'query.limit', 'must be at least 1'],
+  [{ tag: ['a', 'a'] }, 'query.tag', 'must not contain an item twice'],
+  [{ tag: ['a', 'b', 'c'] }, 'query.tag', 'must have at most 2 items'],
+])('the query %o is out of bounds', (query, path, message) => {
+  const tag = { type: 'array', items: { type: 'string' }, maxItems: 2, uniqueItems: true }
+  const Bounded = closed({ limit: { type: 'integer', minimum: 1, maximum: 1000 }, tag })
+  expect(errorsOf('querystring', Bounded, query)).toEqual([{ path, message }])
 })
 
 test('names of the prototype are unknown fields like any other', () => {

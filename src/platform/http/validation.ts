@@ -1,14 +1,15 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
+import { distance } from 'fastest-levenshtein'
 import type { FastifySchemaCompiler } from 'fastify'
 import { type FieldError, validationError } from '../../core/errors.ts'
 import { isInstant } from '../../core/moment.ts'
 
-/** What schemas may say beyond JSON Schema. */
+/** Keywords of our schemas beyond JSON Schema. */
 export interface SchemaRegistry {
-  /** Put text into its canonical form before it is checked; by the keyword `normalize`. */
+  /** Functions of the keyword `normalize`. They bring text into its canonical form before it is checked. */
   normalizers: Record<string, (text: string) => string>
-  /** By the keyword `format`; `message` completes the path of what is not of the format. */
+  /** Functions of the keyword `format`. `message` follows the path of a value that does not match. */
   formats: Record<string, { is: (text: string) => boolean; message: string }>
 }
 
@@ -25,9 +26,9 @@ const ownFormats: SchemaRegistry['formats'] = {
   binary: { is: () => true, message: 'is a file' },
 }
 
-/** What of a schema is of interest here; Ajv sees to the rest. */
+/** The parts of a schema that the compiler reads. Ajv reads the whole schema. */
 interface ObjectSchema {
-  /** Of large bodies: looking at no more than the first mistake, so that many cost no more than one. */
+  /** For large bodies: stop at the first error, so that many errors cost no more than one. */
   failFast?: true
   properties?: Record<string, { type?: unknown; items?: { type?: unknown } }>
 }
@@ -41,8 +42,8 @@ const roots: Record<string, string> = {
 }
 
 /**
- * Validation by JSON Schema, without type coercion: a body says what it means. Query and path are
- * text by nature, so exactly-written numbers and booleans in them become values first.
+ * Returns a compiler for JSON Schema validators. Bodies are validated without type coercion. Query and path
+ * parameters are text, so integers and booleans in them are converted first.
  */
 export function validatorCompiler(schemaRegistry: SchemaRegistry): FastifySchemaCompiler<ObjectSchema> {
   const formats = { ...ownFormats, ...schemaRegistry.formats }
@@ -59,7 +60,7 @@ export function validatorCompiler(schemaRegistry: SchemaRegistry): FastifySchema
   }
 }
 
-/** Checks bodies that come by another way than HTTP, as those are; throws what a request would be answered with. */
+/** Returns a validator for bodies that arrive by another protocol. It throws the error that an HTTP request would get. */
 export function bodyValidator<T>(schemaRegistry: SchemaRegistry, schema: unknown): (body: unknown) => T {
   const validate = validatorCompiler(schemaRegistry)({ schema } as Parameters<
     ReturnType<typeof validatorCompiler>
@@ -80,6 +81,8 @@ function createAjv(
     allErrors,
     useDefaults: true,
     strict: true,
+    // Errors carry the schema that they are about: unknown fields are compared with its properties.
+    verbose: true,
     allowUnionTypes: true,
     discriminator: true,
   })
@@ -90,7 +93,7 @@ function createAjv(
     keyword: 'normalize',
     schemaType: 'string',
     modifying: true,
-    // Ajv runs keywords of no type, of which `enum` is the first to read the text, before those of strings.
+    // Ajv runs untyped keywords before those of strings. `enum` is the first of them that reads the text.
     before: 'enum',
     validate: (name: string, data: unknown, _parent?: unknown, at?: DataValidationCxt) => {
       if (typeof data === 'string') at!.parentData[at!.parentDataProperty] = normalizers[name]!(data)
@@ -100,7 +103,7 @@ function createAjv(
   return ajv
 }
 
-/** Whether no more than so many arrays and objects are in each other: what nobody's stack is too small for. */
+/** Returns true if arrays and objects are nested at most `most` levels deep, which no JSON reader's stack overflows on. */
 function isShallow(most: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true
   return most > 0 && Object.values(value).every((item) => isShallow(most - 1, item))
@@ -133,7 +136,7 @@ function fieldErrors(
 ): FieldError[] {
   return (
     (validate.errors ?? [])
-      // Where that is wrong, the `enum` of the property says what it may be.
+      // The `enum` of the discriminating property reports the same error with the allowed values.
       .filter(({ keyword }) => keyword !== 'discriminator')
       .slice(0, MAX_ERRORS)
       .map((error) => fieldError(error, root, formats))
@@ -150,15 +153,39 @@ function fieldError(error: ErrorObject, root: string, formats: SchemaRegistry['f
   return { path: path.slice(0, 200), message: message(error, formats) }
 }
 
+function withArticle(type: string): string {
+  if (type === 'null') return type
+  return `${/^[aio]/.test(type) ? 'an' : 'a'} ${type}`
+}
+
+/** Suggests a known field whose name differs in at most two letters. */
+function unknownField(name: string, known: string[]): string {
+  const isNear = (one: string) => one.length > 3 && distance(one, name) <= 2
+  const near = name.length > 3 && name.length < 100 ? known.find(isNear) : undefined
+  return `is not a known field${near === undefined ? '' : `; did you mean ${near}?`}`
+}
+
 function message(
-  { keyword, params, message = 'is not valid' }: ErrorObject,
+  { keyword, params, parentSchema, message = 'is invalid' }: ErrorObject,
   formats: SchemaRegistry['formats'],
 ): string {
   switch (keyword) {
     case 'type':
-      return `must be ${[params.type].flat().join(' or ')}`
+      return `must be ${[params.type].flat().map(withArticle).join(' or ')}`
+    case 'minimum':
+      return `must be at least ${params.limit}`
+    case 'maximum':
+      return `must be at most ${params.limit}`
+    case 'minItems':
+    case 'maxItems':
+      return `must have at ${keyword === 'minItems' ? 'least' : 'most'} ${params.limit} items`
+    case 'minProperties':
+    case 'maxProperties':
+      return `must have at ${keyword === 'minProperties' ? 'least' : 'most'} ${params.limit} fields`
+    case 'uniqueItems':
+      return 'must not contain an item twice'
     case 'additionalProperties':
-      return 'is not known here'
+      return unknownField(params.additionalProperty, Object.keys(parentSchema?.properties ?? {}))
     case 'required':
       return 'is required'
     case 'enum':

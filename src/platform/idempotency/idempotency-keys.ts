@@ -3,7 +3,7 @@ import { DomainError } from '../../core/errors.ts'
 import { parseExactly } from '../../core/exact-json.ts'
 import type { Database, Queryable, Transaction } from '../database/database.ts'
 
-/** An answer to a write, as it is sent and as it is kept for a day. */
+/** The response of a write, as it is sent and as it is stored for a day. */
 export interface StoredResponse {
   status: number
   headers: Record<string, string>
@@ -11,22 +11,22 @@ export interface StoredResponse {
   body: unknown
 }
 
-/** A write that came with a key. */
+/** A write with an idempotency key. */
 export interface KeyedWrite {
-  /** Whose key it is: keys of different callers do not meet. */
+  /** The caller. Keys of different callers are independent. */
   scope: string
   key: string
-  /** What is written, as text: the same key with another one is refused. */
+  /** The request as text. The same key with another request is an error. */
   request: string
 }
 
 const KEPT = "interval '24 hours'"
 
 /**
- * Runs a write once for each key (IETF draft-ietf-httpapi-idempotency-key-header). The answer is kept
- * in the transaction of the write, so a crash leaves both or none, whichever process is asked again.
- * A key that came before with the same request gets the kept answer; with another request it is a
- * `validation` error; while the first is still running, a `conflict`. A write that fails keeps nothing.
+ * Runs a write once for each key (IETF draft-ietf-httpapi-idempotency-key-header). The response is stored in the
+ * transaction of the write, so a crash leaves both or none. A repeated key with the same request returns the stored
+ * response. With another request it is a `validation` error; while the first request runs, a `conflict`. A write
+ * that fails stores nothing.
  */
 export function withIdempotencyKey(
   db: Database,
@@ -37,14 +37,18 @@ export function withIdempotencyKey(
   const fingerprint = createHash('sha256').update(write.request).digest()
   return db.transaction(async (transaction) => {
     if (!(await claim(transaction, scope, key))) {
-      throw new DomainError('conflict', 'A request with this Idempotency-Key is still running; try again.', {
-        headers: { 'retry-after': '1' },
-      })
+      throw new DomainError(
+        'conflict',
+        'A request with this Idempotency-Key is still running. Retry later.',
+        {
+          headers: { 'retry-after': '1' },
+        },
+      )
     }
     const kept = await find(transaction, scope, key)
     if (kept) {
       if (!kept.fingerprint.equals(fingerprint)) {
-        throw new DomainError('validation', 'This Idempotency-Key came before with another request.')
+        throw new DomainError('validation', 'This Idempotency-Key was already used with a different request.')
       }
       return { answer: kept.answer, replayed: true }
     }
@@ -54,10 +58,10 @@ export function withIdempotencyKey(
   })
 }
 
-/** Removes up to `limit` that are a day old; says how many. */
+/** Removes up to `limit` keys that are a day old. Returns their number. */
 export async function purgeIdempotencyKeys(db: Queryable, limit: number): Promise<number> {
   const { rowCount } = await db.query({
-    // The condition stands twice: the outer one is of the row as it is once its lock is there, maybe used anew.
+    // The condition is repeated: the outer one checks the row again after its lock, because the key may be in use again.
     text: `DELETE FROM idempotency_keys WHERE created_at < now() - ${KEPT} AND (scope, key) IN (
       SELECT scope, key FROM idempotency_keys WHERE created_at < now() - ${KEPT} LIMIT $1)`,
     values: [limit],
@@ -65,7 +69,7 @@ export async function purgeIdempotencyKeys(db: Queryable, limit: number): Promis
   return rowCount ?? 0
 }
 
-// Held until the transaction ends, however it ends; nobody waits for it.
+// The lock is held until the transaction ends. Other requests do not wait for it.
 async function claim(transaction: Transaction, scope: string, key: string): Promise<boolean> {
   const { rows } = await transaction.query<{ claimed: boolean }>({
     name: 'idempotency-claim',
@@ -82,7 +86,7 @@ async function find(transaction: Transaction, scope: string, key: string) {
       WHERE scope = $1 AND key = $2 AND created_at > now() - ${KEPT}`,
     values: [scope, key],
   })
-  // Sent again, its numbers are to have the digits that they had.
+  // A replayed response must have the same digits in its numbers.
   return rows[0] && { ...rows[0], answer: parseExactly(rows[0].answer) as StoredResponse }
 }
 

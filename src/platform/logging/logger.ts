@@ -14,22 +14,22 @@ export type { Logger }
 
 export interface Log extends AsyncDisposable {
   logger: Logger
-  /** Writes what is buffered, without waiting for it. */
+  /** Starts writing the buffered lines, without waiting for the result. */
   flush(): void
 }
 
-/** Lines are written when so many bytes wait or a second has passed, which keeps logging off the hot path. */
+/** Number of buffered bytes that starts a write; a second also does. This keeps logging off the hot path. */
 const BUFFER_BYTES = 8 * 1024
 const FLUSH_MS = 1000
-/** A pipe takes so many bytes as a whole (PIPE_BUF of POSIX is 512 at least, 4096 on Linux). */
+/** Number of bytes that a pipe writes atomically (PIPE_BUF is at least 512 in POSIX, 4096 on Linux). */
 const WHOLE_BYTES = 4096
-/** What cannot be written beyond this is dropped. */
+/** Maximum number of buffered bytes. Further lines are dropped. */
 const MAX_WAITING_BYTES = 1024 * 1024
 
 /**
  * Logs JSON lines to stdout (readable text on a terminal) and to `file`, unless that is `off`.
- * Disposing it writes what is still buffered. `shared`: other processes write to the same places, so
- * lines are written whole.
+ * Disposing it writes the buffered lines. `shared`: other processes write to the same file, so each write
+ * consists of whole lines.
  */
 export async function openLog(options: { level: string; file: string; shared?: boolean }): Promise<Log> {
   const files: ReturnType<typeof destination>[] = []
@@ -41,7 +41,7 @@ export async function openLog(options: { level: string; file: string; shared?: b
       maxLength: MAX_WAITING_BYTES,
       ...(options.shared && { maxWrite: WHOLE_BYTES }),
     })
-    stream.on('error', () => {}) // A full disk costs lines of the log, not the server.
+    stream.on('error', () => {}) // A full disk loses log lines but does not stop the server.
     files.push(stream)
     return stream
   }
@@ -81,7 +81,7 @@ export async function openLog(options: { level: string; file: string; shared?: b
   }
 }
 
-// Not `flushSync`: on a full disk it tries again for ever. This ends with the first error.
+// `flushSync` would retry forever on a full disk. This stops at the first error.
 async function close(file: ReturnType<typeof destination>): Promise<void> {
   await new Promise((resolve) => {
     file.once('close', resolve).once('error', resolve)
@@ -90,20 +90,20 @@ async function close(file: ReturnType<typeof destination>): Promise<void> {
   file.destroy()
 }
 
-// Loaded on a terminal only: a service does not pay for it.
+// Loaded only on a terminal, so a service does not load it.
 async function pretty(): Promise<DestinationStream> {
   const { default: build } = await import('pino-pretty')
   return build({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname', sync: true })
 }
 
-/** In these fields of its errors PostgreSQL quotes whole rows, such as the hash of a password. */
+/** Fields of PostgreSQL errors that quote whole rows, for instance with a password hash. */
 function withoutRows(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { detail: _detail, where: _where, ...rest } = stdSerializers.err(error)
   return rest
 }
 
-/** The `time` of a line; its text is made once a millisecond, since it costs more than the rest of a short line. */
+/** Returns the `time` of a line. Its text is created once per millisecond, because it costs more than the rest of a short line. */
 function isoTime(): () => string {
   let last = 0
   let text = ''

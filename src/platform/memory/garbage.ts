@@ -9,7 +9,7 @@ type Collect = (options: {
 
 let collect: Collect | undefined
 
-/** V8's own function, which Node shows only to who starts it with a flag. */
+/** The garbage collector of V8, which Node exposes only with a flag. */
 function collector(): Collect {
   if (!collect) {
     setFlagsFromString('--expose-gc')
@@ -19,19 +19,19 @@ function collector(): Collect {
   return collect
 }
 
-/** Of all kinds of collection this one alone makes the young generation small again: some 60 to 110 ms at 35 MB. */
+/** The only kind of collection that shrinks the young generation: 60 to 110 ms at 35 MB. */
 export function collectAll(): void {
   collector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
 
-/** So much of it is worth a collection of half a millisecond. */
+/** Number of bytes that justify a collection of half a millisecond. */
 const WORTH_BYTES = 8 * 2 ** 20
 let passed = 0
 
 /**
- * Says that buffers of so many bytes were read and are done with; now and then the young ones are collected.
- * Their bytes are outside of the heap, where V8 sees them only once they are many, and then it collects
- * everything: a server that received files did so for 44 % of its time, and took 60 MiB more.
+ * Reports that buffers of `bytes` are no longer used, and sometimes collects the young generation. Their bytes are
+ * outside of the heap, where V8 notices them late and then collects everything. A server that received files spent
+ * 44 % of its time on that, and used 60 MiB more.
  */
 export function buffersPassed(bytes: number): void {
   passed += bytes

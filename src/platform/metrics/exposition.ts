@@ -3,7 +3,7 @@ import type { Family, Labels, Sample } from './metrics.ts'
 /** https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 export const TEXT_FORMAT = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** Families in the text format of Prometheus. */
+/** Returns families in the text format of Prometheus. */
 export function exposition(families: readonly Family[]): string {
   return families
     .filter(({ samples }) => samples.length > 0)
@@ -14,7 +14,7 @@ export function exposition(families: readonly Family[]): string {
     .join('')
 }
 
-/** Families of several processes as one: a family comes once, with the samples of all. */
+/** Merges the families of several processes: each family appears once, with all samples. */
 export function mergeFamilies(processes: readonly (readonly Family[])[]): Family[] {
   const merged = new Map<string, Family>()
   for (const family of processes.flat()) {
@@ -25,7 +25,7 @@ export function mergeFamilies(processes: readonly (readonly Family[])[]): Family
   return [...merged.values()]
 }
 
-/** Every sample gets these labels too. */
+/** Adds these labels to every sample. */
 export function labelled(families: readonly Family[], labels: Labels): Family[] {
   return families.map((family) => ({
     ...family,

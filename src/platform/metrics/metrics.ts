@@ -7,7 +7,7 @@ export interface Family {
 }
 
 export interface Sample {
-  /** What follows the name of the family, such as `_bucket`. */
+  /** Suffix of the family's name, such as `_bucket`. */
   suffix: string
   labels: Record<string, string>
   value: number
@@ -15,10 +15,10 @@ export interface Sample {
 
 export type Labels = Record<string, string>
 
-/** A value that is only looked at when somebody asks; several differ in their labels. */
+/** A value that is read on each scrape. Several values differ in their labels. */
 export type Reading = number | { labels: Labels; value: number }[]
 
-/** What is counted at one place in the code. Cheap enough for every request. */
+/** A counter or histogram with fixed labels. It is cheap enough for every request. */
 export interface CounterMetric {
   add(by?: number): void
 }
@@ -31,18 +31,18 @@ const READING_MS = 2_000
 
 /** The metrics of this process. */
 export interface Metrics {
-  /** A name that ends in `_total`. The same name with other labels is the same metric. */
+  /** Creates a counter. Its name ends in `_total`; the same name with other labels is the same metric. */
   counter(name: string, help: string, labels?: Labels): CounterMetric
-  /** `bounds` ascend, without infinity; values and bounds are in the unit that the name ends with. */
+  /** Creates a histogram. `bounds` ascend, without infinity. Values and bounds have the unit in the name. */
   histogram(name: string, help: string, bounds: readonly number[], labels?: Labels): HistogramMetric
-  /** Read when somebody asks; a counter has a name that ends in `_total`. One that fails or takes 2 s is left out. */
+  /** Adds a metric that is read on each scrape; a counter's name ends in `_total`. One that fails or takes 2 s is left out. */
   reading(name: string, help: string, read: () => Reading | Promise<Reading>): void
   collect(): Promise<Family[]>
 }
 
 /**
- * Kept by ourselves, since loading prom-client takes 18 MB of the idle server's 150 and labels 0.6 us
- * an observation: docs/adr/0011-metrics.md.
+ * Creates the metrics of a process. prom-client would take 18 MB of the idle server's 150 MB, and 0.6 µs per
+ * observation for labels: docs/adr/0011-metrics.md.
  */
 export function createMetrics(): Metrics {
   const families = new Map<
@@ -99,7 +99,7 @@ export function createMetrics(): Metrics {
   }
 }
 
-/** The database may be out of reach, which the other metrics have to tell. */
+/** Timeout of reading a metric. The database may be unavailable, and the other metrics must report that. */
 async function inTime(read: () => Reading | Promise<Reading>): Promise<Reading> {
   const found = read()
   if (!(found instanceof Promise)) return found
@@ -108,7 +108,7 @@ async function inTime(read: () => Reading | Promise<Reading>): Promise<Reading> 
   return await Promise.race([found, late]).finally(() => clearTimeout(timer))
 }
 
-/** Buckets are cumulative: each counts what is at most its bound. */
+/** Returns cumulative buckets: each counts the values up to its bound. */
 function histogramSamples(
   bounds: readonly number[],
   counts: readonly number[],

@@ -5,7 +5,7 @@ import type { Metrics } from './metrics.ts'
 
 const PERCENTILES = [50, 90, 99]
 
-/** What Prometheus' own client libraries say of a process, by the same names, and the delay of the event loop. */
+/** Registers the process metrics of Prometheus client libraries, under the same names, and the event loop delay. */
 export function registerProcessMetrics(metrics: Metrics): Disposable {
   const delay = monitorEventLoopDelay({ resolution: 20 })
   delay.enable()
@@ -14,13 +14,15 @@ export function registerProcessMetrics(metrics: Metrics): Disposable {
     const { userCPUTime, systemCPUTime } = resourceUsage()
     return (userCPUTime + systemCPUTime) / 1e6
   })
-  metrics.reading('process_resident_memory_bytes', 'Resident memory.', () => memoryUsage.rss())
+  metrics.reading('process_resident_memory_bytes', 'Resident memory of the process, in bytes.', () =>
+    memoryUsage.rss(),
+  )
   metrics.reading(
     'process_start_time_seconds',
-    'When the process began, in seconds since 1970.',
+    'Start time of the process, in seconds since 1970.',
     () => started,
   )
-  metrics.reading('nodejs_heap_size_used_bytes', 'Heap in use.', () => memoryUsage().heapUsed)
+  metrics.reading('nodejs_heap_size_used_bytes', 'Used heap, in bytes.', () => memoryUsage().heapUsed)
   if (process.platform === 'linux') {
     metrics.reading(
       'process_open_fds',
@@ -30,11 +32,11 @@ export function registerProcessMetrics(metrics: Metrics): Disposable {
   }
   metrics.reading(
     'nodejs_eventloop_delay_seconds',
-    'Delay of the event loop since it was last asked for.',
+    'Delay of the event loop since the last scrape, in seconds.',
     () => {
       const values = PERCENTILES.map((percentile) => ({
         labels: { percentile: String(percentile) },
-        // The resolution is part of what is measured.
+        // The measured delay includes the resolution.
         value: Math.max(0, delay.percentile(percentile) - 20e6) / 1e9,
       }))
       delay.reset()

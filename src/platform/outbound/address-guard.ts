@@ -1,17 +1,17 @@
 import { isIP, type LookupFunction } from 'node:net'
 import { guardedLookup, type Reach, reachOf } from './address.ts'
 
-/** Decides which hosts are called on behalf of users. */
+/** Decides which hosts may be called on behalf of users. */
 export interface AddressGuard {
-  /** Whether a URL leads, by its host alone, where nothing may be called; names are looked up when connecting. */
+  /** Returns true if the host of a URL is an IP address that may not be called. Names are checked when connecting. */
   refuses(url: URL): boolean
-  /** For connections: lets only addresses through that may be called. */
+  /** A `lookup` for connections that returns only allowed addresses. */
   lookup: LookupFunction
 }
 
 /**
- * Lets through public addresses, and whatever the hosts in `allowed` lead to: names, or addresses in
- * their canonical form. A name that is allowed does not lead to link-local addresses all the same.
+ * Allows public addresses, and the addresses of the hosts in `allowed`: names, or IP addresses in canonical form.
+ * Link-local addresses stay forbidden even for an allowed name.
  */
 export function createAddressGuard(allowed: readonly string[]): AddressGuard {
   const names = new Set(allowed)

@@ -7,20 +7,20 @@ const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
 export type Reach = 'public' | 'private' | 'forbidden'
 
 /**
- * Where an IP address leads (IANA special-purpose registries): the public internet, this machine and
- * its private networks, or nowhere that is ever meant, such as link-local cloud metadata.
+ * Classifies an IP address (IANA special-purpose registries): the public internet, this machine and its private
+ * networks, or never allowed, such as link-local cloud metadata.
  */
 export function reachOf(address: string): Reach {
   if (!ipaddr.isValid(address)) return 'forbidden'
   const parsed = ipaddr.process(address)
   const range = parsed.range()
-  // Of IPv6 only 2000::/3 is global unicast; ::/96 once meant the IPv4 address in it.
+  // Only 2000::/3 is global unicast in IPv6; ::/96 once contained IPv4 addresses.
   if (range === 'unicast')
     return parsed instanceof ipaddr.IPv4 || parsed.match(GLOBAL_UNICAST) ? 'public' : 'forbidden'
   return range === 'loopback' || range === 'private' || range === 'uniqueLocal' ? 'private' : 'forbidden'
 }
 
-/** The error of a host that resolves to an address that may not be called. */
+/** Thrown if a host resolves to an address that may not be called. */
 export class AddressRefused extends Error {
   override readonly name = 'AddressRefused'
 
@@ -34,8 +34,8 @@ export class AddressRefused extends Error {
 }
 
 /**
- * A `lookup` for connections that lets only allowed addresses through. Since the connection is made
- * to the very address that was checked, a name cannot change its mind in between (DNS rebinding).
+ * Returns a `lookup` for connections that returns only allowed addresses. The connection uses the checked address,
+ * so a name cannot change its address in between (DNS rebinding).
  */
 export function guardedLookup(allows: (reach: Reach) => boolean): LookupFunction {
   return (hostname, options, callback) => {

@@ -4,20 +4,20 @@ import { type Reach, reachOf } from './address.ts'
 import { readBody, send } from './send.ts'
 
 export interface DownloadOptions {
-  /** For all of it: every redirect and the whole body. */
+  /** Timeout of the whole download, with redirects and body. */
   timeoutMs: number
   maxBytes: number
-  /** Sent as `Accept`. */
+  /** Value of the `Accept` header. */
   accept: string
-  /** Statuses whose body is what is wanted; 200 alone, if it is not given. */
+  /** Statuses whose body is returned; default: 200 only. */
   statuses?: readonly number[]
   signal?: AbortSignal
 }
 
 /**
- * GETs a URL that the operator configured and returns its body. Redirects are followed to public
- * http(s) addresses only; where the configured URL itself is private, to private ones too. Throws an
- * Error whose message says what was wrong with the upstream.
+ * GETs a URL that the operator configured and returns its body. Redirects are followed to public http(s) addresses
+ * only, or also to private ones if the configured URL is private. Throws an Error whose message says what was wrong
+ * with the upstream.
  */
 export async function download(url: string, options: DownloadOptions): Promise<Buffer> {
   const timeout = AbortSignal.timeout(options.timeoutMs)

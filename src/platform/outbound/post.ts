@@ -8,7 +8,7 @@ export interface PostAnswer {
   retryAfter: string | undefined
 }
 
-/** POSTs to where users want something sent; rejects with an Error that says, to them too, why there is no answer. */
+/** POSTs to a URL of a user. Rejects with an Error whose message may be shown to the user. */
 export interface Poster extends AsyncDisposable {
   post(
     url: string,
@@ -16,13 +16,13 @@ export interface Poster extends AsyncDisposable {
   ): Promise<PostAnswer>
 }
 
-/** So much of an answer is read, for so long, to keep the connection; none of it is kept. */
+/** Limits for reading and discarding a response, which keeps the connection usable. */
 const DRAIN = { bytes: 16 * 1024, milliseconds: 1_000 }
 const MAX_REASON = 300
 
 /**
- * Connections that the guard lets through, kept for the next message to the same host. Redirects are not
- * followed. `timeoutMs` is for everything up to the head of the answer.
+ * Keeps allowed connections for the next message to the same host. Redirects are not followed. `timeoutMs` covers
+ * everything up to the response headers.
  */
 export function createPoster({ guard, timeoutMs }: { guard: AddressGuard; timeoutMs: number }): Poster {
   // Loaded with the first message.
@@ -43,7 +43,7 @@ export function createPoster({ guard, timeoutMs }: { guard: AddressGuard; timeou
 
   return {
     async post(url, { headers, body, signal }) {
-      // An address given as such is not looked up.
+      // A URL with an IP address causes no lookup, so it is checked here.
       if (guard.refuses(new URL(url))) throw notPublic()
       client ??= open()
       await client
@@ -52,7 +52,7 @@ export function createPoster({ guard, timeoutMs }: { guard: AddressGuard; timeou
         return await send(url, headers, body, signal ? AbortSignal.any([timeout, signal]) : timeout)
       } catch (error) {
         if (timeout.aborted) throw new Error(`no answer within ${timeoutMs / 1000} s`)
-        // Which address that is, in networks that users do not see, is not for them to know.
+        // Users must not learn addresses of networks that they cannot see.
         if (error instanceof AddressRefused) throw notPublic()
         throw new Error(errorText(error).slice(0, MAX_REASON))
       }

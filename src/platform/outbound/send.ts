@@ -4,7 +4,7 @@ import { AddressRefused, guardedLookup, type Reach, reachOf } from './address.ts
 
 export interface OutboundRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Credentials in it are sent as Basic authorization. */
+  /** Credentials in the URL are sent as Basic authorization. */
   url: URL
   headers: Record<string, string>
   body?: string | undefined
@@ -12,26 +12,26 @@ export interface OutboundRequest {
 
 export interface SendOptions {
   signal: AbortSignal
-  /** What a hop may reach, 0 being the first; undefined: everything. */
+  /** Returns what a hop may reach (0 is the first request); undefined: everything. */
   reach(url: URL, hop: number): ((reach: Reach) => boolean) | undefined
 }
 
-/** What came back, of which the body has yet to be read. */
+/** A response whose body has not been read yet. */
 export type OutboundResponse = Dispatcher.ResponseData
 
 const MAX_REDIRECTS = 5
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
-/** Only for the origin they were given for; others of their kind have names that say so. */
+/** Matches headers with credentials, which are sent to the first origin only. */
 const CREDENTIALS = /^(authorization|cookie)$|auth|token|secret|key|password/i
 
-/** True for the header of a request by whose value one is let in somewhere. */
+/** Returns true if a request header holds a credential. */
 export function isCredential(header: string): boolean {
   return CREDENTIALS.test(header)
 }
 
 /**
- * Sends a request, follows up to 5 redirects, each checked as the first, and hands what came to `read`;
- * connections are closed when that resolves. Credentials go to the first origin only.
+ * Sends a request, follows up to 5 redirects, and passes the response to `read`. Each redirect is checked like the
+ * first URL. Connections are closed when `read` resolves. Credentials are sent to the first origin only.
  */
 export async function send<T>(
   first: OutboundRequest,
@@ -70,7 +70,7 @@ export async function readBody({ headers, body }: OutboundResponse, maxBytes: nu
   return Buffer.concat(chunks)
 }
 
-/** The request by which a redirect is followed (RFC 9110, section 15.4): all but 307 and 308 may turn it into a GET. */
+/** Returns the request that follows a redirect (RFC 9110, section 15.4). All but 307 and 308 may turn it into a GET. */
 function redirected(from: OutboundRequest, answer: OutboundResponse, start: URL): OutboundRequest {
   const url = target(answer, from.url)
   const { statusCode } = answer
@@ -94,7 +94,7 @@ function target({ headers, statusCode }: OutboundResponse, from: URL): URL {
   return url
 }
 
-// An address given as such is not looked up, so it is checked here.
+// A URL with an IP address causes no lookup, so it is checked here.
 function checkAddress({ hostname }: URL, allowed: (reach: Reach) => boolean): void {
   const host = hostname.replace(/^\[|\]$/g, '')
   if (isIP(host) && !allowed(reachOf(host))) throw new AddressRefused(host, host)

@@ -1,15 +1,15 @@
 import ipaddr from 'ipaddr.js'
 
-/** Groups of the /64 that a network usually gives to one customer, who has all of its addresses. */
+/** Number of groups of a /64. A network usually gives a /64 to one customer, who can use all of its addresses. */
 const NETWORK_GROUPS = 4
 
-/** Parsing takes 7 µs, so what was found is kept, until it is about 1 MB. */
+/** Maximum number of cached keys, about 1 MB. Parsing an address takes 7 µs. */
 const found = new Map<string, string>()
 const MAX_FOUND = 5_000
 
 /**
- * Who an address is, to a limiter: an IPv4 address as it is, also where it is mapped into IPv6, and
- * for IPv6 its /64. What is no address is left as it is.
+ * Returns the key of an address for a limiter: an IPv4 address itself, also if it is mapped into IPv6, or the /64 of
+ * an IPv6 address. Other text is returned unchanged.
  */
 export function addressKey(ip: string): string {
   if (!ip.includes(':')) return ip

@@ -1,24 +1,24 @@
-/** What a key has used of its points, and for how long that stands; without meaning when it has used none. */
+/** The used points of a key, and the time until they expire. The time has no meaning if no points are used. */
 export interface Count {
   consumedPoints: number
   msBeforeNext: number
 }
 
-/** Counts by fixed windows, which start with the first point of a key. */
+/** A counter with fixed windows. A window starts with the first point of a key. */
 export interface RateCounter {
   add(key: string, points: number): Promise<Count>
-  /** Counts nothing, and starts no window. */
+  /** Reads the count without starting a window. */
   get(key: string): Promise<Count>
-  /** Takes points off, down to zero at most. */
+  /** Gives points back. The count does not fall below zero. */
   subtract(key: string, points: number): Promise<unknown>
 }
 
 export interface Window {
   points: number
   seconds: number
-  /** What its keys begin with, without a colon at the end. */
+  /** Prefix of the keys, without a colon at the end. */
   keyPrefix: string
 }
 
-/** Makes the counter of a window, where no Redis counts. */
+/** Creates a counter, for servers without Redis. */
 export type CounterFactory = (window: Window) => RateCounter

@@ -3,12 +3,12 @@ import type { Logger } from '../logging/logger.ts'
 import type { Redis } from '../redis/redis.ts'
 import type { RateCounter } from './counter.ts'
 
-/** Those that could not count, so that all limiters on one Redis together say it once. */
+/** Redis clients that fail to count, so that all limiters on one Redis log it once. */
 const failing = new WeakSet<Redis>()
 
 /**
- * Counts by `shared`, and while that fails by `own`, call by call. What was counted on one side is not
- * carried to the other, so that a caller has at most twice the points around a failure.
+ * Counts in `shared`, and in `own` while that fails, decided for each call. Counts are not transferred, so a caller
+ * has at most twice the points around a failure.
  */
 export function insuredCounter(options: {
   redis: Redis
@@ -31,7 +31,7 @@ export function insuredCounter(options: {
         return own.add(key, points)
       }
     },
-    // A Redis that is full still reads: only of adding it is told whether it works.
+    // A full Redis still answers reads, so only adding points decides whether it works.
     get: (key) => shared.get(key).catch(() => own.get(key)),
     subtract: (key, points) => shared.subtract(key, points).catch(() => own.subtract(key, points)),
   }

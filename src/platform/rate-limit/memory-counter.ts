@@ -2,16 +2,16 @@ import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { RateCounter, Window } from './counter.ts'
 
 /**
- * A key takes 0.45 kB until its window ends, so that many callers at a time are known: 22 MB. Beyond,
- * the longest known is forgotten.
+ * Maximum number of keys. A key takes 0.45 kB until its window ends, so this is at most 22 MB. Beyond it, the oldest
+ * key is evicted.
  */
 const MAX_KEYS = 50_000
 
-/** Counts in this process. */
+/** Creates a counter in the memory of this process. */
 export function memoryCounter({ points, seconds, keyPrefix }: Window, maxKeys = MAX_KEYS): RateCounter {
   const limiter = new RateLimiterMemory({ points, duration: seconds, keyPrefix })
   const known = new Set<string>()
-  // One iterator for ever: a new one would walk over the holes that deleted keys leave at the front.
+  // One permanent iterator: a new one would step over the holes that deleted keys leave at the front.
   const oldest = known.values()
 
   const remember = (key: string) => {
@@ -24,7 +24,7 @@ export function memoryCounter({ points, seconds, keyPrefix }: Window, maxKeys = 
   }
   const get = async (key: string) => {
     const count = await limiter.get(key)
-    // A window that is over stays until its timer has run.
+    // An expired window stays until its timer runs.
     return count && count.msBeforeNext > 0 ? count : { consumedPoints: 0, msBeforeNext: 0 }
   }
 

@@ -11,25 +11,25 @@ export interface Verdict {
   allowed: boolean
   limit: number
   remaining: number
-  /** Whole seconds until all points are there again, at least 1. */
+  /** Whole seconds until all points are available again, at least 1. */
   resetSeconds: number
 }
 
-/** Lets each key use so many points in a window of time. */
+/** Limits each key to `points` in a window of `seconds`. */
 export interface RateLimiter {
   readonly points: number
   readonly seconds: number
-  /** Counts `points` (default 1) against `key`, also when they are refused. Never rejects. */
+  /** Counts `points` (default 1) against `key`, also if they exceed the limit. Never rejects. */
   consume(key: string, points?: number): Promise<Verdict>
-  /** Where `key` stands, and whether one more point would be allowed; counts nothing. Never rejects. */
+  /** Returns the state of `key`, and whether one more point is allowed, without counting. Never rejects. */
   peek(key: string): Promise<Verdict>
-  /** Gives points back, for what turned out fine. Never rejects. */
+  /** Gives points back after a successful attempt. Never rejects. */
   reward(key: string, points?: number): Promise<void>
 }
 
 /**
- * A limiter of its own `name`. It counts in Redis, where it is given, for all processes together; while
- * that is away in this process, with one WARN, and by itself in Redis again. `prefix` begins its keys.
+ * Creates a limiter. It counts in Redis, if given, for all processes together. While Redis is unavailable, it logs one
+ * WARN and counts in this process. Keys start with `prefix` and `name`.
  */
 export function createRateLimiter(options: {
   name: string
@@ -38,7 +38,7 @@ export function createRateLimiter(options: {
   redis?: Redis | undefined
   log: Logger
   prefix?: string
-  /** Counts where Redis does not; in this process, if it is not given. */
+  /** Creates the counter that is used without Redis; default: in the memory of this process. */
   counters?: CounterFactory
 }): RateLimiter {
   const { name, points, seconds, redis, log, prefix = 'taskwire', counters = memoryCounter } = options

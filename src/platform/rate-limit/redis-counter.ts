@@ -3,8 +3,8 @@ import { luaScript, type Redis } from '../redis/redis.ts'
 import type { RateCounter, Window } from './counter.ts'
 
 /**
- * The library's own script, but it makes no key to count nothing and no credit to give points back.
- * Returns what is counted and for how many milliseconds.
+ * The library's script, changed so that it creates no key for zero points and no credit when points are given back.
+ * Returns the count and its remaining milliseconds.
  */
 const count = luaScript(`
 local counted = tonumber(redis.call('get', KEYS[1]) or 0)
@@ -16,10 +16,10 @@ end
 return {counted, redis.call('pttl', KEYS[1])}
 `)
 
-/** Counts in Redis, for all processes; rejects when Redis does not do it. */
+/** Creates a counter in Redis for all processes. It rejects if Redis fails. */
 export function redisCounter(redis: Redis, { points, seconds, keyPrefix }: Window): RateCounter {
   const limiter = new RateLimiterRedis({
-    // What the library calls of a client; through it, commands have the time limit and errors of ours.
+    // The client interface that the library calls. It gives commands our timeout and errors.
     storeClient: {
       eval: (_text: string, { keys, arguments: values }: { keys: string[]; arguments: string[] }) =>
         redis.script(count, keys, values),

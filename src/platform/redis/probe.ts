@@ -1,6 +1,6 @@
 import { unlessAborted } from '../../core/abort.ts'
 
-/** Resolves when the Redis at `url` lets us in and answers, else rejects with the reason. It tries once. */
+/** Resolves if the Redis at `url` accepts the credentials and responds; otherwise rejects with the reason. Tries once. */
 export async function probeRedis(url: string, signal: AbortSignal): Promise<void> {
   const { createClient } = await import('redis')
   const client = createClient({
@@ -9,7 +9,7 @@ export async function probeRedis(url: string, signal: AbortSignal): Promise<void
     maintNotifications: 'disabled',
     socket: { reconnectStrategy: false },
   })
-  client.on('error', () => {}) // What fails, rejects.
+  client.on('error', () => {}) // The failed call rejects.
   try {
     await unlessAborted(client.connect(), signal)
     await unlessAborted(client.ping(), signal)

@@ -14,7 +14,7 @@ import { luaScript, openRedis, type Redis } from './redis.ts'
 const unavailable = { name: 'DomainError', code: 'unavailable' }
 let lines: Record<string, unknown>[] = []
 const told = () => lines.map(({ level, msg }) => `${level} ${String(msg).split(':')[0]}`)
-const [away, back] = ['40 Redis is away', '30 Redis is back']
+const [away, back] = ['40 Redis is unavailable', '30 Redis is available again']
 
 beforeEach(() => {
   lines = []

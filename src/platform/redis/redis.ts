@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { DomainError, errorText, StartupError } from '../../core/errors.ts'
 import type { Logger } from '../logging/logger.ts'
 
-/** A Lua script and the name under which Redis keeps it. */
+/** A Lua script and the hash under which Redis caches it. */
 export interface LuaScript {
   readonly text: string
   readonly sha1: string
@@ -11,26 +11,25 @@ export interface LuaScript {
 export interface Redis extends AsyncDisposable {
   /**
    * Sends one command, such as `['HGETALL', key]`. Replies are those of RESP 3: text as strings,
-   * integers as numbers, maps as objects, nothing as null. Rejects with DomainError `unavailable`
-   * when Redis is away, cannot serve now or does not answer within 1 s; another error reply is an
-   * error of its own.
+   * integers as numbers, maps as objects, nothing as null. Rejects with DomainError `unavailable` if Redis cannot be
+   * reached, cannot serve or does not respond within 1 s. Other error replies reject with their own error.
    */
   send(command: readonly string[]): Promise<unknown>
-  /** Runs a Lua script, which Redis does atomically. Same replies and errors. */
+  /** Runs a Lua script atomically, with the same replies and errors as `send`. */
   script(script: LuaScript, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>
-  /** Resolves when Redis answers within `milliseconds`, else rejects. */
+  /** Resolves if Redis responds within `milliseconds`; otherwise rejects. */
   ping(milliseconds: number): Promise<void>
 }
 
 const ANSWER_MS = 1_000
 const CONNECT_MS = 2_000
-/** A connection that is silent for so long is renewed; the pings see to it that a healthy one never is. */
+/** Silence after which a connection is replaced, in milliseconds. Pings keep a healthy connection from being silent. */
 const SILENCE_MS = 5_000
 const PING_EVERY_MS = 2_000
 const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 2_000
 
-/** Error replies of a server that is there but cannot serve now; Redis 6 puts those of scripts inside a text. */
+/** Error replies of a reachable server that cannot serve now. Redis 6 puts those of scripts inside a text. */
 const CANNOT_SERVE = /(^|-)(LOADING|READONLY|MASTERDOWN|OOM|BUSY|MISCONF) /
 
 export function luaScript(text: string): LuaScript {
@@ -38,12 +37,12 @@ export function luaScript(text: string): LuaScript {
 }
 
 /**
- * Connects to `url` in the background and for ever. Resolves when the first attempt has come to an end,
- * whichever, or after 1 s; one WARN tells that Redis went away, one INFO that it is back. Throws
- * StartupError when the URL is of no use.
+ * Connects to `url` in the background, and reconnects indefinitely. Resolves after the first attempt, successful or
+ * not, or after 1 s. Logs one WARN when Redis becomes unavailable and one INFO when it is available again. Throws
+ * StartupError if the URL is invalid.
  */
 export async function openRedis(url: string, log: Logger): Promise<Redis> {
-  // 25 MB that a server without Redis does not pay.
+  // Loaded only if Redis is configured: it takes 25 MB.
   const { createClient, ErrorReply } = await import('redis')
   const connect = () =>
     createClient({
@@ -51,7 +50,7 @@ export async function openRedis(url: string, log: Logger): Promise<Redis> {
       name: 'taskwire',
       disableOfflineQueue: true,
       maintNotifications: 'disabled',
-      // Its own time limit ends when the command is written.
+      // The client's own timeout ends when the command is written.
       commandOptions: { timeout: 0 },
       pingInterval: PING_EVERY_MS,
       socket: { connectTimeout: CONNECT_MS, socketTimeout: SILENCE_MS, reconnectStrategy: backoff },
@@ -67,7 +66,7 @@ export async function openRedis(url: string, log: Logger): Promise<Redis> {
   let isClosed = false
   const attempted = Promise.withResolvers<void>()
   const away = (error: unknown) => {
-    if (!isAway && !isClosed) log.warn(`Redis is away: ${errorText(error)}`)
+    if (!isAway && !isClosed) log.warn(`Redis is unavailable: ${errorText(error)}`)
     isAway = true
     attempted.resolve()
   }
@@ -75,17 +74,17 @@ export async function openRedis(url: string, log: Logger): Promise<Redis> {
     if (!client.isReady) away(error)
   })
   client.on('ready', () => {
-    if (isAway) log.info('Redis is back')
+    if (isAway) log.info('Redis is available again')
     isAway = false
     attempted.resolve()
   })
-  const start = () => void client.connect().catch(() => {}) // It was heard of as an event.
+  const start = () => void client.connect().catch(() => {}) // The `error` event reports the failure.
   start()
   const patience = setTimeout(attempted.resolve, ANSWER_MS)
   await attempted.promise
   clearTimeout(patience)
 
-  // Only a connection that stands is renewed: of one that is being made, the client takes care.
+  // Only an established connection is replaced; the client handles one that is being opened.
   const renew = (error: Error) => {
     if (!client.isReady) return
     client.destroy()
@@ -102,13 +101,13 @@ export async function openRedis(url: string, log: Logger): Promise<Redis> {
       reject(error)
       renew(error)
     }
-    // After a stall of this process, an answer that has come is read before it is missed.
+    // After a stall of this process, a response that has arrived is read before the timeout counts.
     const timer = setTimeout(() => setImmediate(giveUp), ANSWER_MS)
     try {
       return await Promise.race([client.sendCommand(command), late])
     } catch (error) {
       if (error instanceof ErrorReply && !CANNOT_SERVE.test(error.message)) throw error
-      throw new DomainError('unavailable', 'Redis is not available.', { cause: error })
+      throw new DomainError('unavailable', 'Redis is unavailable.', { cause: error })
     } finally {
       isAnswered = true
       clearTimeout(timer)

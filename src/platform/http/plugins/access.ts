@@ -4,50 +4,66 @@ import { type Actor, anonymous, operator, type UserActor } from '../../../core/a
 import { bearerToken, TOKEN_NEEDED, unauthenticated } from '../../../core/authorization.ts'
 import { DomainError } from '../../../core/errors.ts'
 import { type Config, isLoopback } from '../../config/config.ts'
+import type { RouteConfigOf } from './methods.ts'
+
+/**
+ * Who may call a route while access is `required`. While access is `open`, every route may be called without a token.
+ * - `token`: a request with a valid bearer token.
+ * - `public`: anyone. A token that is sent is ignored, for instance an expired one to /auth/refresh.
+ * - `ticket`: a WebSocket handshake without a token; the client authenticates by a one-time ticket in the URL or by
+ *   its first message. A request that is no handshake needs a token.
+ * - `feed`: a request with a bearer token or with a feed's secret in the URL, which the route checks.
+ */
+type RouteAccess = 'token' | 'public' | 'ticket' | 'feed'
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Default: `token`. */
+    access?: RouteAccess
+    /** false: the rate limit does not count requests to the route. Default: true. */
+    isRateLimited?: boolean
+  }
   interface FastifyRequest {
-    /** Who calls; set before every other hook and handler that is not of the server itself. */
+    /** The caller. Set before all other hooks and handlers, except those of the server itself. */
     actor: Actor
-    /** Why they may not; it is thrown after their request was counted, so that guesses are limited too. */
+    /** Why the request is rejected. Thrown after the request was counted, so that guesses are rate-limited too. */
     refusal: Error | undefined
-    /** Looks again who calls, after a body came slowly: whoever lost their credential or their role has lost it. */
+    /** Authenticates again after a slow body: the credential or the role may have been revoked meanwhile. */
     confirmActor(): Promise<void>
   }
 }
 
 type AccessConfig = Pick<Config, 'access' | 'ALLOWED_HOSTS' | 'CORS_ORIGINS'>
 
-/** Finds out whose a token is. */
+/** Finds the user that a token belongs to. */
 export interface Authenticator {
-  /** The user of a token that was checked lately; undefined: ask `authenticate`. */
+  /** Returns the user of a token that was verified recently; undefined: call `authenticate`. */
   known(token: string): UserActor | undefined
-  /** undefined when the token is not, or no longer, valid. */
+  /** Returns undefined if the token is invalid, expired or revoked. */
   authenticate(token: string): Promise<UserActor | undefined>
 }
 
-/** Served without a token whatever the mode; see the access modes of the API. */
-const open =
-  /^\/(health(\/ready)?|docs(\/.*)?|swagger(\/.*)?|redoc(\/.*)?|openapi\.json|auth\/(register|login|refresh|setup))?\/?$/
-
-/** Who opens a socket there may say who they are later, in the first message. */
-const sockets = /^\/ws(\/(tasks|currencies))?\/?$/
-
-/** Whose address may have a credential in it, which the route looks at. */
-const feeds = /^\/tasks\.ics\/?$/
-
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** Finds out for each request who calls. A token that is not valid is 401, never a fall back to anonymous. */
+/** Sets the actor of each request. An invalid token answers 401; the request never falls back to anonymous. */
 export function registerAccess(
   app: FastifyInstance,
   config: AccessConfig,
   { known, authenticate }: Authenticator,
+  configOf: RouteConfigOf,
 ): void {
+  /** `feed` and `ticket` count only for the kind of request that they are made for. */
+  const accessOf = (request: FastifyRequest): RouteAccess => {
+    if (request.method === 'OPTIONS') return 'public'
+    const { access = 'token' } = configOf(request)
+    const isUsable = access === 'ticket' ? request.ws : access === 'feed' ? !request.ws : true
+    return isUsable ? access : 'token'
+  }
+
   const hosts = new Set(config.ALLOWED_HOSTS.map((host) => host.toLowerCase()))
   const origins = new Set(config.CORS_ORIGINS)
   const withoutToken = config.access === 'open' ? operator : anonymous
-  app.decorateRequest('actor', undefined as never)
+  app.decorateRequest('actor')
   app.decorateRequest('refusal', undefined)
   app.addHook('onRequest', (request, _reply, done) => {
     if (config.access === 'open') {
@@ -55,9 +71,10 @@ export function registerAccess(
       if (forbidden) return done(forbidden)
     }
     const { authorization } = request.headers
-    if (authorization === undefined || isOpen(request)) {
+    const access = accessOf(request)
+    if (authorization === undefined || access === 'public') {
       request.actor = withoutToken
-      if (config.access === 'required' && !isSocket(request) && !isFeed(request) && !isOpen(request)) {
+      if (config.access === 'required' && access === 'token') {
         request.refusal = unauthenticated(TOKEN_NEEDED)
       }
       return done()
@@ -75,7 +92,7 @@ export function registerAccess(
     }
     authenticate(token).then((found) => {
       if (found) request.actor = found
-      else request.refusal = unauthenticated('The token is not valid, or no longer.')
+      else request.refusal = unauthenticated('The token is invalid, expired or revoked.')
       done()
     }, done)
   })
@@ -84,7 +101,7 @@ export function registerAccess(
     const token = bearerToken(this.headers.authorization)!
     if (known(token) === this.actor) return
     const found = await authenticate(token)
-    if (!found) throw unauthenticated('The token is no longer valid.')
+    if (!found) throw unauthenticated('The token has expired or was revoked.')
     this.actor = found
   })
   app.addHook('preHandler', (request, _reply, done) => {
@@ -93,27 +110,14 @@ export function registerAccess(
   })
 }
 
-/** Answers with the refusals that `registerAccess` found; register it after what counts requests. */
+/** Throws the refusals that `registerAccess` found. Register it after the rate limit. */
 export function registerRefusals(app: FastifyInstance): void {
   app.addHook('onRequest', ({ refusal }, _reply, done) => done(refusal))
 }
 
-// Whatever token is sent along there, such as an expired one to /auth/refresh, is of no importance.
-function isOpen({ method, url }: FastifyRequest): boolean {
-  return method === 'OPTIONS' || open.test(url.split('?', 1)[0]!)
-}
-
-function isFeed({ ws, url }: FastifyRequest): boolean {
-  return !ws && feeds.test(url.split('?', 1)[0]!)
-}
-
-function isSocket({ ws, url }: FastifyRequest): boolean {
-  return ws && sockets.test(url.split('?', 1)[0]!)
-}
-
 /**
- * While everybody is the operator, a web page must not be able to act through the visitor's
- * browser: neither under a host name of its own that it points here (DNS rebinding), nor across sites.
+ * While access is open, every caller is the operator. A web page must then not be able to act through its visitor's
+ * browser: neither under a host name of its own that resolves to this server (DNS rebinding), nor across sites.
  */
 function browserRefusal(
   request: FastifyRequest,
@@ -123,15 +127,15 @@ function browserRefusal(
   const host = request.headers.host ?? ''
   const name = host.replace(/:\d+$/, '').toLowerCase()
   if (!isLoopback(name) && !hosts.has(name)) {
-    return new DomainError('forbidden', `Host "${name}" is not served here; ALLOWED_HOSTS can list it.`)
+    return new DomainError('forbidden', `Host "${name}" is not allowed. Add it to ALLOWED_HOSTS.`)
   }
   const { origin } = request.headers
   if (origin === undefined || (safeMethods.has(request.method) && !request.ws)) return undefined
   if (origins.has(origin) || sameHost(origin, host)) return undefined
-  return new DomainError('forbidden', `Origin "${origin}" may not write here; CORS_ORIGINS can list it.`)
+  return new DomainError('forbidden', `Origin "${origin}" is not allowed to write. Add it to CORS_ORIGINS.`)
 }
 
-// The scheme is not compared: a proxy may speak TLS for us.
+// The scheme is not compared: a proxy may terminate TLS.
 function sameHost(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
 }

@@ -3,11 +3,14 @@ import type { JSONSchema } from 'json-schema-to-ts'
 import { DomainError, errorText } from '../../../core/errors.ts'
 import { PROBLEM_JSON, toProblem } from '../error-handler.ts'
 
-/** Resolves while what it looks at can be used, else rejects with the reason. */
+/** Resolves if the service it checks can be used; otherwise rejects with the reason. */
 export type Check = () => Promise<unknown>
+
+const PROBE_ROUTE = { access: 'public', isRateLimited: false } as const
 
 const HealthySchema: JSONSchema = {
   type: 'object',
+  description: 'The process runs',
   required: ['status'],
   properties: { status: { type: 'string', const: 'healthy' } },
   examples: [{ status: 'healthy' }],
@@ -20,21 +23,22 @@ const CheckSchema: JSONSchema = {
     status: { type: 'string', enum: ['up', 'down'] },
     error: {
       type: 'string',
-      description: 'Why; only where access needs no token, since it names what is inside',
+      description: 'The reason. Shown only if access needs no token, because it names internal services',
     },
   },
 }
 
 const ReadySchema: JSONSchema = {
   type: 'object',
+  description: 'Requests can be served',
   required: ['status', 'checks'],
   properties: {
     status: { type: 'string', const: 'ready' },
     checks: { type: 'object', additionalProperties: CheckSchema },
-    roles: { type: 'array', items: { type: 'string' }, description: 'What this process does' },
+    roles: { type: 'array', items: { type: 'string' }, description: 'Roles of this process' },
     worker: {
       type: ['integer', 'null'],
-      description: 'Which of the processes it is that share the port; null: the only one',
+      description: 'Index of this process among those that share the port; null: there is only one',
     },
   },
   examples: [
@@ -47,7 +51,7 @@ const ReadySchema: JSONSchema = {
   ],
 }
 
-/** Without what is `required` there is no readiness; what is `optional` is told of only. */
+/** Serves /health and /health/ready. Readiness needs all `required` checks; `optional` checks are only reported. */
 export function healthRoutes({
   required,
   optional,
@@ -56,19 +60,19 @@ export function healthRoutes({
 }: {
   required: Record<string, Check>
   optional: Record<string, Check>
-  /** What the process does. */
+  /** Roles of the process. */
   roles: readonly string[]
-  /** Which of the processes it is that share the port; null: the only one. */
+  /** Index of the process among those that share the port; null: there is only one. */
   worker: number | null
 }): FastifyPluginCallbackJsonSchemaToTs {
   return (app, _options, done) => {
     app.get(
       '/health',
       {
+        config: PROBE_ROUTE,
         schema: {
           tags: ['health'],
-          summary: 'Whether the process lives',
-          security: [],
+          summary: 'Check that the process runs',
           response: { 200: HealthySchema },
         },
       },
@@ -77,12 +81,12 @@ export function healthRoutes({
     app.get(
       '/health/ready',
       {
+        config: PROBE_ROUTE,
         schema: {
           tags: ['health'],
-          summary: 'Whether requests can be served',
+          summary: 'Check that requests can be served',
           description:
-            'While not, the answer is 503 with problem details that have the same `checks`. What the server can do without may be down.',
-          security: [],
+            'If a required service is down, the response is 503 with problem details that contain the same `checks`. Optional services may be down.',
           response: { 200: ReadySchema },
         },
       },

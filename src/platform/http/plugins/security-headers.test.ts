@@ -15,7 +15,7 @@ async function headersOf(register: (app: FastifyInstance) => unknown, url = '/')
   return rest
 }
 
-/** What helmet itself sends where it is registered with such a policy, and without HSTS. */
+/** Returns the headers that helmet itself sends with this policy, without HSTS. */
 const helmets = (directives: Record<string, string[]>) =>
   headersOf((app) =>
     app.register(helmet, {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
+import { SECRET_PARAMETER } from '../../../../core/redacted-url.ts'
 import { isCredential } from '../../../../platform/outbound/send.ts'
 
 const sentBody = {
@@ -44,8 +45,6 @@ export const HttpInputSchema = {
 export type HttpInput = FromSchema<typeof HttpInputSchema>
 
 const HIDDEN = '***'
-/** Parameters of a URL that are as good as a password. */
-const SECRET_PARAMETER = /auth|token|secret|key|pass|sig|credential/i
 
 /** The input as it may be shown; the same object when there is nothing to hide. */
 export function withoutSecrets(input: HttpInput): HttpInput {
