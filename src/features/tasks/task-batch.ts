@@ -1,5 +1,6 @@
+import { scopeOf } from '../../core/access-scope.ts'
 import { type Actor, userIdOf } from '../../core/actor.ts'
-import { authorize, ownerScope } from '../../core/authorization.ts'
+import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, inTransactionOf, type Transaction } from '../../platform/database/database.ts'
 import type { ExecutableTask, ExecutableTasks } from './executable-tasks.ts'
@@ -66,7 +67,7 @@ export function createTaskBatches(
       const rows = await inTransactionOf(db, async (transaction) => {
         const tasks = createTaskService(transaction)
         if (steps.some(moves)) await lockPositions(transaction)
-        if (targets.length > 0) await lockTasks(transaction, targets, ownerScope(actor))
+        if (targets.length > 0) await lockTasks(transaction, targets, scopeOf(actor))
         const sent: Promise<BatchRow>[] = []
         // They leave without waiting for answers: one connection does them in the order in which they were sent.
         while (sent.length < steps.length) {

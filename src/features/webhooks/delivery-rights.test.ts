@@ -115,7 +115,7 @@ test('a new webhook does not get what was there before it, though the feed is be
 test('an event that cannot be told, to anybody, is not sent', async () => {
   const { id } = await create(operator, 'told')
   const [untold, told] = harness.write(2)
-  await harness.hand([new Frame({ ...untold!, user_id: null }, ''), told!])
+  await harness.hand([new Frame({ ...untold!, audience: 'admins' }, ''), told!])
   await harness.delivery(id, { state: 'delivered', event_id: String(told!.id) })
   expect(await harness.deliveries(id)).toHaveLength(1)
 })

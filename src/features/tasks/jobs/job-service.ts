@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { scopeOf } from '../../../core/access-scope.ts'
 import type { Actor } from '../../../core/actor.ts'
-import { authorize, ownerScope } from '../../../core/authorization.ts'
+import { authorize } from '../../../core/authorization.ts'
 import { DomainError } from '../../../core/errors.ts'
 import { type Database, inTransactionOf, type Transaction } from '../../../platform/database/database.ts'
 import { type Controlled, cancelJob, requeueJob } from './control-store.ts'
@@ -39,7 +40,7 @@ export function createJobService(
       authorize(actor, 'task.change')
       const queued = await inTransactionOf(db, async (transaction) => {
         const ticket = randomUUID()
-        const row = await requeueJob(transaction, id, ownerScope(actor), ticket)
+        const row = await requeueJob(transaction, id, scopeOf(actor), ticket)
         if (!row?.changed) return row
         executables.authorize(actor, row.job!.type)
         await queue.add(transaction, [{ id: ticket, taskId: id }])
@@ -56,7 +57,7 @@ export function createJobService(
     },
     async cancel(actor, id) {
       authorize(actor, 'task.change')
-      const row = checked(actor, id, await cancelJob(db, id, ownerScope(actor)), 'cancelled')
+      const row = checked(actor, id, await cancelJob(db, id, scopeOf(actor)), 'cancelled')
       onChange()
       return row
     },
@@ -66,5 +67,5 @@ export function createJobService(
 /** The figures of the tasks that the actor may see. */
 export function queueStatisticsFor(db: Database, actor: Actor): Promise<QueueStatistics> {
   authorize(actor, 'task.read')
-  return queueStatistics(db, ownerScope(actor))
+  return queueStatistics(db, scopeOf(actor))
 }

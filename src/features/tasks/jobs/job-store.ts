@@ -1,3 +1,4 @@
+import { audienceOfUser } from '../../../events/audience.ts'
 import type { Transaction } from '../../../platform/database/database.ts'
 import { type NewTask, rowFromSnapshot, type StoredJob, TASK_COLUMNS, type TaskRow } from '../index.ts'
 
@@ -39,8 +40,8 @@ export async function insertExecutables(
         INSERT INTO job_secrets (task_id, input)
         SELECT t.id, g.secret FROM given g JOIN t ON t.job ->> 'ticket' = g.job ->> 'ticket' WHERE g.secret IS NOT NULL
       )
-      INSERT INTO events (type, user_id, data)
-      SELECT 'task_created', t.user_id, row_to_json(t) FROM t ORDER BY t.id
+      INSERT INTO events (type, user_id, audience, data)
+      SELECT 'task_created', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t ORDER BY t.id
       RETURNING data`,
     values: [JSON.stringify(given)],
   })
@@ -101,7 +102,7 @@ export async function startRuns(
         INSERT INTO task_runs (task_id, number, attempt, worker)
         SELECT id, (job ->> 'runs')::integer, (job ->> 'attempts')::integer, $3 FROM t WHERE job ->> 'state' = 'running'
       ), told AS (
-        INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t ORDER BY t.id
+        INSERT INTO events (type, user_id, audience, data) SELECT 'task_updated', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t ORDER BY t.id
       )
       SELECT t.job ->> 'ticket' AS ticket, t.id AS "taskId", (t.job ->> 'runs')::integer AS number,
         (t.job ->> 'attempts')::integer AS attempt, (t.job ->> 'max_attempts')::integer AS "maxAttempts",
@@ -163,7 +164,7 @@ export async function endRuns(transaction: Transaction, runs: readonly EndedRun[
         FROM before b WHERE t.id = b.id AND t.id = ANY (ARRAY(SELECT id FROM before))
         RETURNING ${TASK_COLUMNS}
       ), told AS (
-        INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t ORDER BY t.id
+        INSERT INTO events (type, user_id, audience, data) SELECT 'task_updated', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t ORDER BY t.id
       )
       SELECT id, number FROM before`,
     values: [JSON.stringify(given)],
