@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws'
+import { scopeOf } from '../core/access-scope.ts'
 import type { Actor } from '../core/actor.ts'
-import { authorize, ownerScope, unauthenticated } from '../core/authorization.ts'
+import { authorize, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import type { EventType } from './event-types.ts'
 import type { Encoding } from './frame.ts'
@@ -47,7 +48,7 @@ export async function admitReader(
 ): Promise<AdmittedReader> {
   const { actor, mark } = await admitted(gate, find)
   const { types, encoding, after } = wanted
-  const subscription = await stream.subscribe({ types, owner: ownerScope(actor), encoding }, after)
+  const subscription = await stream.subscribe({ types, scope: scopeOf(actor), encoding }, after)
   return { actor, mark, subscription }
 }
 

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../platform/database/database.ts'
-import { type Audience, joinFor } from './audience.ts'
 import type { StoredEvent } from './event-types.ts'
 import type { Frame } from './frame.ts'
 import { frameChunks } from './frame-chunks.ts'
+import { type EventFilter, joinPassing } from './reader-groups.ts'
 import { type Page, readPage } from './replay.ts'
 
 const PAGE = 500
@@ -13,7 +13,7 @@ const RETRY_MS = 500
 interface Follower {
   db: Database
   /** It may become another while the reader follows. */
-  audience: () => Audience
+  filter: () => EventFilter
   /** The last id that it has. */
   after: number
   sink: (frames: Buffer) => void
@@ -34,7 +34,7 @@ interface Follower {
  * position and those beyond it are disjoint and complete, so nothing is lost and nothing comes twice.
  */
 export async function catchUp(follower: Follower): Promise<void> {
-  const { flow, sink, audience, isClosed } = follower
+  const { flow, sink, filter, isClosed } = follower
   let cursor = follower.after
   for (let isFull = true; isFull; ) {
     await flow.waitForDrain()
@@ -43,7 +43,7 @@ export async function catchUp(follower: Follower): Promise<void> {
     if (!page) return
     if (page.purgedTo > cursor) return flow.lost()
     for (const frames of frameChunks(page.events.map(follower.render))) {
-      sink(joinFor(frames, audience()))
+      sink(joinPassing(frames, filter()))
       await flow.waitForDrain()
       if (isClosed()) return
     }
@@ -56,7 +56,7 @@ export async function catchUp(follower: Follower): Promise<void> {
     const page = await read(follower, cursor, seam)
     if (!page) return
     if (page.purgedTo > cursor) return flow.lost()
-    for (const frames of frameChunks(page.events.map(follower.render))) sink(joinFor(frames, audience()))
+    for (const frames of frameChunks(page.events.map(follower.render))) sink(joinPassing(frames, filter()))
     cursor = page.events.length === PAGE ? page.events.at(-1)!.id : seam
   }
   follower.live()
@@ -64,13 +64,13 @@ export async function catchUp(follower: Follower): Promise<void> {
 
 /** A page, once the database answers; undefined when the reader has gone. */
 async function read(
-  { db, audience, isClosed }: Follower,
+  { db, filter, isClosed }: Follower,
   after: number,
   upTo: number,
 ): Promise<Page | undefined> {
   while (!isClosed()) {
     try {
-      const page = await readPage(db, audience(), { after, upTo, limit: PAGE })
+      const page = await readPage(db, filter(), { after, upTo, limit: PAGE })
       return isClosed() ? undefined : page
     } catch {
       // The relay says that the database is away; the reader waits for it.

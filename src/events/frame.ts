@@ -1,3 +1,4 @@
+import type { Audience } from './audience.ts'
 import type { EventType } from './event-types.ts'
 
 /** How events are written: as WebSocket messages, or as Server-Sent Events. */
@@ -13,14 +14,14 @@ const encoders: Record<Encoding, (text: string, id: number | undefined) => Buffe
 export class Frame {
   readonly id: number
   readonly type: EventType
-  readonly userId: number | null
+  readonly audience: Audience
   readonly text: string
   readonly #encoded: Partial<Record<Encoding, Buffer>> = {}
 
-  constructor(event: { id: number; type: EventType; user_id: number | null }, text: string) {
+  constructor(event: { id: number; type: EventType; audience: Audience }, text: string) {
     this.id = event.id
     this.type = event.type
-    this.userId = event.user_id
+    this.audience = event.audience
     this.text = text
   }
 

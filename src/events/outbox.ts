@@ -1,4 +1,5 @@
 import type { Queryable, Transaction } from '../platform/database/database.ts'
+import { audienceOf } from './audience.ts'
 import type { EventType } from './event-types.ts'
 
 /**
@@ -12,10 +13,11 @@ export async function appendEvent(
   transaction: Transaction,
   event: { type: EventType; userId?: number; data: object },
 ): Promise<void> {
+  const { type, userId = null, data } = event
   await transaction.query({
     name: 'append-event',
-    text: 'INSERT INTO events (type, user_id, data) VALUES ($1, $2, $3)',
-    values: [event.type, event.userId ?? null, JSON.stringify(event.data)],
+    text: 'INSERT INTO events (type, user_id, audience, data) VALUES ($1, $2, $3, $4)',
+    values: [type, userId, audienceOf(type, userId), JSON.stringify(data)],
   })
 }
 

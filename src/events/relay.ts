@@ -2,6 +2,7 @@ import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/
 import { errorText } from '../core/errors.ts'
 import type { Database } from '../platform/database/database.ts'
 import type { Logger } from '../platform/logging/logger.ts'
+import { EVENT_AUDIENCE } from './audience.ts'
 import { CommitBarrier } from './commit-barrier.ts'
 import type { StoredEvent } from './event-types.ts'
 
@@ -229,7 +230,7 @@ export class Relay implements AsyncDisposable {
   }
 
   async #read(active: boolean): Promise<readonly StoredEvent[]> {
-    const columns = active ? 'id, type, at, user_id, data' : 'id'
+    const columns = active ? `id, type, at, ${EVENT_AUDIENCE} AS audience, data` : 'id'
     const { rows } = await this.#db.query<StoredEvent & object>({
       name: active ? 'events-after' : 'event-ids-after',
       text: `SELECT ${columns} FROM events WHERE id > $1 ORDER BY id LIMIT ${batchSize(active)}`,

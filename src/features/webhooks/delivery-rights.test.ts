@@ -115,7 +115,7 @@ test('a new webhook receives no earlier event, even if the consumer lags', async
 test('an event that cannot be rendered is not sent', async () => {
   const { id } = await create(operator, 'rendered')
   const [unrendered, rendered] = harness.createEvents(2)
-  await harness.publishFrames([new Frame({ ...unrendered!, user_id: null }, ''), rendered!])
+  await harness.publishFrames([new Frame({ ...unrendered!, audience: 'admins' }, ''), rendered!])
   await harness.delivery(id, { state: 'delivered', event_id: String(rendered!.id) })
   expect(await harness.deliveries(id)).toHaveLength(1)
 })

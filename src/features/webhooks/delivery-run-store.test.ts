@@ -37,7 +37,7 @@ afterAll(() => stack.disposeAsync())
 let events = 0
 /** Consumes one event in a transaction that commits after `before`. */
 function consume(before: () => Promise<void> = async () => {}): Promise<void> {
-  const frame = new Frame({ id: ++events, type: 'task_deleted', user_id: null }, '{}')
+  const frame = new Frame({ id: ++events, type: 'task_deleted', audience: 'admins' }, '{}')
   return webhookConsumer({ db: database.db, queue }).take([frame], before, new AbortController().signal)
 }
 /** Starts a run that has nothing left to send. */

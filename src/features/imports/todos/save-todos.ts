@@ -1,3 +1,4 @@
+import { audienceOfUser } from '../../../events/audience.ts'
 import type { Transaction } from '../../../platform/database/database.ts'
 import type { ImportCounts } from '../importer.ts'
 import type { SourceTodo } from './todo-source.ts'
@@ -73,8 +74,8 @@ WITH incoming AS (
   INSERT INTO imported_todos (key, task_id, title, description, completed)
   SELECT i.key, c.id, i.title, i.description, i.completed FROM created c JOIN incoming i ON i.key = c.source_key
 ), told AS (
-  INSERT INTO events (type, user_id, data)
-  SELECT type, user_id, data FROM (
+  INSERT INTO events (type, user_id, audience, data)
+  SELECT type, user_id, ${audienceOfUser('user_id')}, data FROM (
     SELECT 'task_created' AS type, c.user_id, row_to_json(c) AS data, c.id FROM created c
     UNION ALL
     SELECT 'task_updated', u.user_id, row_to_json(u), u.id FROM updated u
