@@ -100,7 +100,7 @@ test('migrations that are due, that may not be applied, and that are of a newer 
   await database.rows(`INSERT INTO schema_migrations (name) VALUES ('9999-from-the-future')`)
   expect((await examine({ DATABASE_URL: database.url })).migrations).toMatchObject({
     status: 'failure',
-    message: 'the database was made by a newer version of Taskwire: it has 9999-from-the-future',
+    message: 'the database was migrated by a newer release of Taskwire: 9999-from-the-future',
   })
   await database.rows(`DROP SCHEMA public CASCADE`)
   expect((await examine({ DATABASE_URL: database.url })).migrations).toMatchObject({

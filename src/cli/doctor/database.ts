@@ -102,7 +102,7 @@ function checkMigrations({ applied, mayCreate }: Vitals): Finding {
   if (unknown.length > 0) {
     return failure(
       'migrations',
-      `the database was made by a newer version of Taskwire: it has ${unknown.join(', ')}`,
+      `the database was migrated by a newer release of Taskwire: ${unknown.join(', ')}`,
       'run that version; a database does not go back',
     )
   }

@@ -29,17 +29,22 @@ export async function closeCutOff(db: Queryable, importer: string): Promise<bool
  * Records the start of a run, marks an interrupted run as failed and deletes old history. The caller holds the
  * importer's lock.
  */
-export async function beginRun(db: Queryable, importer: string, trigger: Trigger): Promise<number> {
-  const { rows } = await db.query<{ id: number }>({
+export async function beginRun(
+  db: Queryable,
+  importer: string,
+  trigger: Trigger,
+): Promise<{ id: number; closedCutOff: boolean }> {
+  const { rows } = await db.query<{ id: number; closedCutOff: boolean }>({
     text: `
       ${CLOSE}, old AS (
         DELETE FROM import_runs WHERE importer = $1 AND state <> 'running'
           AND started_at < now() - make_interval(days => ${KEPT_DAYS})
       )
-      INSERT INTO import_runs (importer, trigger) VALUES ($1, $2) RETURNING id`,
+      INSERT INTO import_runs (importer, trigger) VALUES ($1, $2)
+      RETURNING id, EXISTS (SELECT FROM cut) AS "closedCutOff"`,
     values: [importer, trigger],
   })
-  return rows[0]!.id
+  return rows[0]!
 }
 
 export async function finishRun(db: Queryable, id: number, counts: ImportCounts): Promise<ImportRun> {

@@ -67,8 +67,8 @@ export function createImportRunner(deps: {
   ): Promise<ImportRun | undefined> {
     await using session = await db.session()
     if (!(await lock(session, importer.name, wait))) return skipped(importer)
-    const runId = await beginRun(db, importer.name, trigger)
-    db.afterCommit(onChange) // A run that was cut off is closed with an event.
+    const { id: runId, closedCutOff } = await beginRun(db, importer.name, trigger)
+    if (closedCutOff) db.afterCommit(onChange) // The interrupted run was closed with an event.
     onStarted?.(runId)
     const context = { importer: importer.name, runId }
     log.info(context, 'import started')

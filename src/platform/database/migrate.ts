@@ -1,13 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { errorText, StartupError } from '../../core/errors.ts'
 import type { ConnectionOptions } from './database.ts'
 
-const folder = join(import.meta.dirname, 'migrations')
+const FOLDER = join(import.meta.dirname, 'migrations')
+const LOCK = "hashtext('taskwire migrations')"
+const LOCK_POLL_MS = 100
+/** First line of a migration that must not run in a transaction, such as one with CREATE INDEX CONCURRENTLY. */
+const OUTSIDE_TRANSACTION = '-- taskwire: outside a transaction\n'
 
-/** Names of all migrations, in the order in which they are applied. */
-export function migrationNames(): string[] {
+/** Returns the names of all migrations, in the order in which they are applied. */
+export function migrationNames(folder = FOLDER): string[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith('.sql'))
     .map((file) => file.slice(0, -'.sql'.length))
@@ -15,16 +20,24 @@ export function migrationNames(): string[] {
 }
 
 /**
- * Brings the schema up to date and returns the names of the migrations that were applied. They are
- * applied in one transaction, all or none. Several processes may call this at once: an advisory lock
- * lets one work and the others wait.
+ * Applies the pending migrations of `folder` in order and returns their names. Each migration and its record are one
+ * transaction, so a start that is killed or fails keeps the migrations before, and the next start continues.
+ *
+ * A migration whose first line is `-- taskwire: outside a transaction` is sent statement by statement and recorded
+ * after the last one. A crash before that runs it again from its beginning, so each of its statements must be
+ * repeatable: `DROP INDEX CONCURRENTLY IF EXISTS` before `CREATE INDEX CONCURRENTLY`, which leaves an invalid index
+ * when it is interrupted. Each of its statements ends with the semicolon that ends a line.
+ *
+ * Several processes may call this at once: an advisory lock lets one work while the others wait. Throws a
+ * `StartupError` if the database is unavailable, if a newer release migrated it, or if a migration fails.
  */
-export async function migrate(connection: ConnectionOptions): Promise<string[]> {
+export async function migrate(connection: ConnectionOptions, folder = FOLDER): Promise<string[]> {
   const client = new pg.Client({ ...connection, connectionTimeoutMillis: 5_000 })
   client.on('error', () => {}) // A lost connection fails the statement on it.
   try {
     await client.connect()
-    return await applyPending(client)
+    await acquireLock(client)
+    return await applyPending(client, folder)
   } catch (error) {
     if (error instanceof StartupError) throw error
     const message = connection.connectionString
@@ -32,31 +45,54 @@ export async function migrate(connection: ConnectionOptions): Promise<string[]> 
       : `The database cannot be used: ${errorText(error)}`
     throw new StartupError(message, { cause: error })
   } finally {
+    // The end of the connection releases the lock and rolls back the transaction of a failed migration.
     await client.end().catch(() => {})
   }
 }
 
-// What fails here ends the connection, and with it the transaction.
-async function applyPending(client: pg.Client): Promise<string[]> {
-  await client.query('BEGIN')
-  await client.query("SELECT pg_advisory_xact_lock(hashtext('taskwire migrations'))")
+// A waiting `pg_advisory_lock` holds a snapshot, which CREATE INDEX CONCURRENTLY of the lock's holder waits for: the two
+// would deadlock. So the lock is polled.
+async function acquireLock(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ got: boolean }>(`SELECT pg_try_advisory_lock(${LOCK}) AS got`)
+    if (rows[0]!.got) return
+    await delay(LOCK_POLL_MS)
+  }
+}
+
+async function applyPending(client: pg.Client, folder: string): Promise<string[]> {
   await client.query(
     'CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
   )
   const { rows } = await client.query<{ name: string }>('SELECT name FROM schema_migrations ORDER BY name')
   const applied = rows.map(({ name }) => name)
-  const known = migrationNames()
+  const known = migrationNames(folder)
   const unknown = applied.filter((name) => !known.includes(name))
   if (unknown.length > 0) {
-    throw new StartupError(
-      `The database was made by a newer version of Taskwire: it has ${unknown.join(', ')}`,
-    )
+    throw new StartupError(`The database was migrated by a newer release of Taskwire: ${unknown.join(', ')}`)
   }
   const pending = known.filter((name) => !applied.includes(name))
   for (const name of pending) {
-    await client.query(readFileSync(join(folder, `${name}.sql`), 'utf8'))
-    await client.query('INSERT INTO schema_migrations (name) VALUES ($1)', [name])
+    const text = readFileSync(join(folder, `${name}.sql`), 'utf8').replaceAll('\r\n', '\n')
+    await (text.startsWith(OUTSIDE_TRANSACTION) ? applyOutside : applyInside)(client, name, text)
   }
-  await client.query('COMMIT')
   return pending
+}
+
+async function applyInside(client: pg.Client, name: string, text: string): Promise<void> {
+  await client.query('BEGIN')
+  await client.query(text)
+  await record(client, name)
+  await client.query('COMMIT')
+}
+
+async function applyOutside(client: pg.Client, name: string, text: string): Promise<void> {
+  for (const statement of text.split(/;[ \t]*(?:--.*)?$/m)) {
+    if (statement.replaceAll(/^--.*$/gm, '').trim() !== '') await client.query(statement)
+  }
+  await record(client, name)
+}
+
+async function record(client: pg.Client, name: string): Promise<void> {
+  await client.query('INSERT INTO schema_migrations (name) VALUES ($1)', [name])
 }
