@@ -174,5 +174,5 @@ test('a place is not taken before it is known for whom', async () => {
   expect(scopes).toEqual([])
   resolve(user(['read']))
   await place
-  expect(scopes).toEqual([5])
+  expect(scopes).toEqual(['user:5'])
 })
