@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
-import { allTypes } from '../../test/support/event-harness.ts'
+import { allTypes, alwaysRoom, frameReader, plainRenderers } from '../../test/support/event-harness.ts'
+import { eventually } from '../../test/support/eventually.ts'
+import { logTo } from '../../test/support/log.ts'
 import { scopeOfUser } from '../../test/support/scopes.ts'
 import {
   type Audience,
@@ -14,6 +16,7 @@ import {
 } from './audience.ts'
 import type { EventType } from './event-types.ts'
 import { readPage } from './replay.ts'
+import { EventStream } from './stream.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -104,3 +107,43 @@ test('a user receives public events and their own, an admin receives all', () =>
   expect(received(12)).toEqual(['public', 'user:12'])
   expect(received()).toEqual(['public', 'admins', 'user:1', 'user:12'])
 })
+
+test('events as the release before writes them reach the same readers live, on resuming and as a page', async () => {
+  await using stream = new EventStream(database.db, logTo([]), plainRenderers)
+  await stream.start()
+  const after = await stream.settled()
+  const readers = await Promise.all([1, 2, undefined].map((id) => read(stream, id)))
+  const inserted = await database.rows<{ id: number; type: EventType; user_id: number | null }>(
+    `INSERT INTO events (type, user_id, data) VALUES
+      ('task_updated', 1, '{}'), ('task_updated', 2, '{}'), ('task_updated', NULL, '{}'),
+      ('currency_updated', NULL, '{}'), ('currency_updated', 2, '{}') RETURNING id, type, user_id`,
+  )
+  stream.wake()
+  const ids = inserted.map(({ id }) => id)
+  const expected = [[ids[0], ids[3], ids[4]], [ids[1], ids[3], ids[4]], ids]
+  const resumed = await Promise.all([1, 2, undefined].map((id) => read(stream, id, after)))
+  await eventually(
+    () => [...readers, ...resumed].every((received, i) => received.length >= expected[i % 3]!.length),
+    'the events',
+  )
+  expect(readers).toEqual(expected)
+  expect(resumed).toEqual(expected)
+  for (const [i, id] of [1, 2, undefined].entries()) {
+    const filter = { types: allTypes, scope: scopeOfUser(id), encoding: 'sse' as const }
+    const page = await stream.page(filter, after, 100)
+    expect(page!.envelopes.map((text) => Number(JSON.parse(text).id))).toEqual(expected[i])
+  }
+})
+
+/** Returns the ids of the events that a reader receives; the list grows. The notice `resumed` has no id. */
+async function read(stream: EventStream, userId?: number, after?: number): Promise<number[]> {
+  const filter = { types: allTypes, scope: scopeOfUser(userId), encoding: 'websocket' as const }
+  const ids: number[] = []
+  const subscription = await stream.subscribe(filter, after)
+  const take = frameReader((text) => {
+    const { id } = JSON.parse(text)
+    if (id !== undefined) ids.push(Number(id))
+  })
+  subscription.open(take, alwaysRoom)
+  return ids
+}

@@ -9,26 +9,26 @@ import { type Page, readPage } from './replay.ts'
 const PAGE = 500
 const RETRY_MS = 500
 
-/** A reader that follows from behind, and the stream that it joins. */
+/** A reader that catches up with the stream, and the stream that it joins. */
 interface Follower {
   db: Database
-  /** It may become another while the reader follows. */
+  /** A getter, because the filter may be narrowed while the reader catches up. */
   filter: () => EventFilter
-  /** The last id that it has. */
+  /** The id of the last event that the reader has. */
   after: number
   sink: (frames: Buffer) => void
   flow: { waitForDrain(): Promise<void>; lost(): void }
   render: (event: StoredEvent) => Frame
-  /** Up to where the stream has handed over its events: those rows are final. */
+  /** The id up to which the stream has delivered its events; rows up to it are final. */
   position: () => number
   isClosed: () => boolean
-  /** Keeps what the stream hands over beyond `position`, until `live`. */
+  /** Buffers the events that the stream delivers beyond `position`, until `live`. */
   join: (position: number) => void
   live: () => void
 }
 
 /**
- * Gives a reader what it missed from the table, page by page and no faster than it reads, so that
+ * Sends a reader the events that it missed from the table, page by page and no faster than it reads, so that
  * memory does not grow with what was missed. When a page is not full, it joins the stream at the
  * stream's position, and the few events up to there come from the table too: the ids up to that
  * position and those beyond it are disjoint and complete, so nothing is lost and nothing comes twice.
@@ -62,7 +62,7 @@ export async function catchUp(follower: Follower): Promise<void> {
   follower.live()
 }
 
-/** A page, once the database answers; undefined when the reader has gone. */
+/** A page, once the database answers; undefined when the reader has closed. */
 async function read(
   { db, filter, isClosed }: Follower,
   after: number,

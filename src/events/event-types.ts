@@ -1,7 +1,7 @@
 import type { JSONSchema } from 'json-schema-to-ts'
 import type { Audience } from './audience.ts'
 
-/** Every event that is told, by the stream that carries it. `/ws` carries all of them. */
+/** The event types by the stream that carries them. `/ws` carries all of them. */
 export const channels = {
   tasks: [
     'task_created',

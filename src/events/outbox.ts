@@ -3,9 +3,9 @@ import { audienceOf } from './audience.ts'
 import type { EventType } from './event-types.ts'
 
 /**
- * Appends one event in the caller's transaction, so that it is told exactly if the change is made.
+ * Appends one event in the caller's transaction: it is published if and only if the change is committed.
  *
- * Statements that change and tell in one round trip insert into `events` themselves, in a CTE that
+ * Statements that change rows and publish in one round trip insert into `events` themselves, in a CTE that
  * reads from the changed rows: the event then takes its id after the row's lock, and the events of
  * one row are numbered in the order of its changes.
  */

@@ -15,15 +15,15 @@ import { canResume, readHorizon, readPage } from './replay.ts'
 /** Takes bytes that hold one or more whole frames, in order. The buffer is shared: do not change it. */
 export type Sink = (frames: Buffer) => void
 
-/** What a replay needs of a connection beyond writing to it. */
+/** The flow control that a replay needs of a connection. */
 export interface Flow {
-  /** Resolves when the connection has taken most of what was written to it, or is gone. */
+  /** Resolves when the connection has taken most of what was written to it, or is closed. */
   waitForDrain(): Promise<void>
-  /** What the reader missed is no longer all there: it must be told to begin anew. */
+  /** Called if some events that the reader missed were purged: it must read everything again. */
   lost(): void
 }
 
-/** A reader's place in the stream. */
+/** The subscription of one reader to the stream. */
 export interface Subscription {
   /** Starts delivery, with what happened since the subscription was made. */
   open(sink: Sink, flow: Flow): void
@@ -39,10 +39,10 @@ interface Member {
   readonly after: number
   /** Events it must not get, since they were there before it came; undefined once all have passed. */
   skip: Set<number> | undefined
-  /** While undefined, frames wait in `early`. */
+  /** While undefined, frames wait in `buffered`. */
   sink: Sink | undefined
-  early: Frame[]
-  gone: boolean
+  buffered: Frame[]
+  closed: boolean
 }
 
 const EVERYTHING: EventFilter = {
@@ -51,7 +51,7 @@ const EVERYTHING: EventFilter = {
   encoding: 'websocket',
 }
 
-/** So many sockets are written to before other work of the event loop gets its turn. */
+/** Number of sockets that are written to before the event loop runs other work. */
 const FAN_OUT_SLICE = 1000
 
 /** The live events of this process: one relay, each event rendered once, any number of readers. */
@@ -76,7 +76,9 @@ export class EventStream implements AsyncDisposable {
     return this.#relay.start()
   }
 
-  /** Call after a commit that told events, with all of them where they are at hand. */
+  /**
+   * Wakes the relay after a commit. Pass the committed events if you have them; the relay then need not read them again.
+   */
   wake(events?: readonly StoredEvent[]): void {
     this.#relay.wake(events)
     for (const wake of this.#waking) wake()
@@ -157,14 +159,14 @@ export class EventStream implements AsyncDisposable {
   }
 
   async #fromNow(filter: EventFilter, first?: Buffer): Promise<Subscription> {
-    const member: Member = { filter, after: 0, skip: new Set(), sink: undefined, early: [], gone: false }
+    const member: Member = { filter, after: 0, skip: new Set(), sink: undefined, buffered: [], closed: false }
     // A reader who is cut off before the first event comes back with this, and has missed nothing.
     const mark = cursorMark(filter.encoding, this.#relay.position)
     // From here on nothing is missed; what is visible already is taken out again.
     this.#members.add(filter, member)
     try {
       const ids = await this.#relay.visibleAhead()
-      member.early = member.early.filter(({ id }) => !ids.delete(id))
+      member.buffered = member.buffered.filter(({ id }) => !ids.delete(id))
       member.skip = ids.size > 0 ? ids : undefined
     } catch (error) {
       this.#members.delete(filter, member)
@@ -198,7 +200,14 @@ export class EventStream implements AsyncDisposable {
           position: () => this.#relay.position,
           isClosed: () => closed,
           join: (position) => {
-            member = { filter, after: position, skip: undefined, sink: undefined, early: [], gone: false }
+            member = {
+              filter,
+              after: position,
+              skip: undefined,
+              sink: undefined,
+              buffered: [],
+              closed: false,
+            }
             this.#members.add(filter, member)
           },
           live: () => goLive(member!, sink),
@@ -218,15 +227,15 @@ export class EventStream implements AsyncDisposable {
   }
 
   #narrow(member: Member, scope: AccessScope): void {
-    if (member.gone || member.filter.scope.equals(scope)) return
+    if (member.closed || member.filter.scope.equals(scope)) return
     this.#members.delete(member.filter, member)
     member.filter = { ...member.filter, scope }
     this.#members.add(member.filter, member)
   }
 
   #leave(member: Member): void {
-    if (member.gone) return
-    member.gone = true
+    if (member.closed) return
+    member.closed = true
     this.#members.delete(member.filter, member)
     this.#relay.deactivate()
   }
@@ -241,7 +250,7 @@ export class EventStream implements AsyncDisposable {
       for (const { filter, members } of groups) {
         const bytes = joinPassing(frames, filter)
         for (const member of members) {
-          if (member.gone) continue
+          if (member.closed) continue
           const isAlike = member.filter.scope.equals(filter.scope)
           if (member.skip || !member.sink || member.after >= firstId || !isAlike)
             deliverOneByOne(member, frames)
@@ -284,7 +293,7 @@ function observer(metrics: Metrics): (events: readonly StoredEvent[]) => void {
 
 function goLive(member: Member, sink: Sink): void {
   const { filter } = member
-  for (const frame of member.early.splice(0)) if (passes(frame, filter)) sink(frame.as(filter.encoding))
+  for (const frame of member.buffered.splice(0)) if (passes(frame, filter)) sink(frame.as(filter.encoding))
   member.sink = sink
 }
 
@@ -295,7 +304,7 @@ function deliverOneByOne(member: Member, frames: readonly Frame[]): void {
     } else if (frame.id <= member.after) {
       // It had this one before.
     } else if (!member.sink) {
-      member.early.push(frame)
+      member.buffered.push(frame)
     } else if (passes(frame, member.filter)) {
       member.sink(frame.as(member.filter.encoding))
     }
