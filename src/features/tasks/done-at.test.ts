@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { databaseBefore } from '../../../test/support/database-before.ts'
 import { operator } from '../../core/actor.ts'
-import type { Status } from './task.ts'
 import { createTaskService } from './task-service.ts'
+import type { Status } from './task-status.ts'
 import { restoreTask, trashTask, updateTask } from './task-store.ts'
 
 let database: TestDatabase

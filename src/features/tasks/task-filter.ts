@@ -1,8 +1,8 @@
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import type { Period } from '../../platform/http/period.ts'
-import { type Priority, type Status, statuses } from './task.ts'
 import type { JobState } from './task-job.ts'
 import { searchQuery } from './task-search.ts'
+import { type Priority, type Status, statuses } from './task-status.ts'
 
 /** Which tasks; what is undefined leaves none out. */
 export interface TaskFilter {

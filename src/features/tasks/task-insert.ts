@@ -1,9 +1,9 @@
 import type { StoredEvent } from '../../events/event-types.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
-import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
-import { COLUMNS } from './task-columns.ts'
+import { COLUMNS, rowFromSnapshot, type TaskRow } from './task-columns.ts'
 import { dueIn, type StoredJob } from './task-job.ts'
+import type { Priority, Status } from './task-status.ts'
 
 /** The fields of a task to insert. */
 export interface NewTaskFields {

@@ -1,7 +1,6 @@
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
 import type { Queryable, Statement } from '../../platform/database/database.ts'
-import type { TaskRow } from './task.ts'
-import { COLUMNS, rowOfValues, type TaskValues, valuesBehind } from './task-columns.ts'
+import { COLUMNS, rowOfValues, type TaskRow, type TaskValues, valuesBehind } from './task-columns.ts'
 import { type Cursor, writeCursor } from './task-cursor.ts'
 import { conditionOf, idsOfPeriod, type TaskFilter } from './task-filter.ts'
 import {

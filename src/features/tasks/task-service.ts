@@ -8,7 +8,7 @@ import type { Weather } from '../weather/index.ts'
 import { iterateTasks } from './iterate-tasks.ts'
 import type { Executables } from './jobs/executable-tasks.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
-import type { Status, TaskRow } from './task.ts'
+import type { TaskRow } from './task-columns.ts'
 import { afterTaskChange, type TaskChangeKind, type TaskEffects } from './task-effects.ts'
 import { insertTasks, type NewTaskFields } from './task-insert.ts'
 import { isPending, type NewJob } from './task-job.ts'
@@ -16,6 +16,7 @@ import { readFilter, readList } from './task-list.ts'
 import { positionFor } from './task-position.ts'
 import { listTasks, type TaskPage } from './task-query.ts'
 import type { CreateTask, Move, PatchTask } from './task-schemas.ts'
+import type { Status } from './task-status.ts'
 import {
   findTask,
   restoreTask,

@@ -1,8 +1,8 @@
 import type { Owned } from '../../core/authorization.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
-import type { Priority, Status, TaskRow } from './task.ts'
-import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
+import { COLUMNS, rowOfValues, type TaskRow, type TaskValues } from './task-columns.ts'
+import type { Priority, Status } from './task-status.ts'
 
 /** What to change: `undefined` leaves a field, `null` clears it. */
 export interface TaskChanges {
