@@ -160,6 +160,14 @@ test('drivers and frameworks stay in their rooms', () => {
   expect(wrong).toEqual([])
 })
 
+test('only the feature of tasks writes tasks', () => {
+  const writers = modules.filter(({ text }) =>
+    /INSERT INTO tasks\b|UPDATE tasks\b|DELETE FROM tasks\b/.test(text),
+  )
+  expect(writers.length).toBeGreaterThan(0)
+  expect(writers.map(({ path }) => path).filter((path) => !path.startsWith('features/tasks/'))).toEqual([])
+})
+
 test('the environment is read in one place', () => {
   const readers = modules.filter(({ text }) => text.includes('process.env')).map(({ path }) => path)
   expect(readers).toEqual(['platform/config/env.ts'])
@@ -171,4 +179,30 @@ test('files stay small', () => {
   const sorted = lines.map((file) => file.lines).sort((a, b) => a - b)
   expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThanOrEqual(90)
   expect(lines.filter((file) => file.lines > 180).length).toBeLessThanOrEqual(modules.length * 0.1)
+})
+
+/** Conditions that compare the owner of a resource with a reader, in SQL or in TypeScript. */
+const OWNER_COMPARISON =
+  /ownerScope|IS NULL OR \S*user_id = |user_id [=!]== (?!null)|[=!]== \S*\buser_id\b|u\.id = \S*user_id\b|role = 'admin'/
+
+test('only the access rooms compare owners', () => {
+  const allowed = new Set([
+    'core/access-scope.ts',
+    'platform/access/scope-sql.ts',
+    'events/audience.ts',
+    // Changes of accounts: the last admin stays one.
+    'features/users/user-store.ts',
+    // The first admin is created only while there is none.
+    'features/auth/first-admin.ts',
+  ])
+  for (const comparison of [
+    '($1::integer IS NULL OR w.user_id = $1)',
+    "u.role = 'admin' OR u.id = d.event_user_id",
+    'resource.user_id !== actor.id',
+    'owner === row.user_id',
+  ])
+    expect(comparison).toMatch(OWNER_COMPARISON)
+  const comparing = modules.filter(({ text }) => OWNER_COMPARISON.test(text)).map(({ path }) => path)
+  expect(comparing).toContain('core/access-scope.ts')
+  expect(comparing.filter((path) => !allowed.has(path))).toEqual([])
 })

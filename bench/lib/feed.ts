@@ -64,7 +64,7 @@ export function storedEvent(id: number): StoredEvent {
     id,
     type: 'task_created',
     at: '2026-11-21T08:00:00.000000Z',
-    user_id: null,
+    audience: 'admins',
     data: {
       id: 1,
       title: 'Report',

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pino } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { scopeOf } from '../../src/core/access-scope.ts'
 import { operator } from '../../src/core/actor.ts'
 import { channels } from '../../src/events/event-types.ts'
 import { Sockets } from '../../src/events/sockets.ts'
@@ -41,7 +42,7 @@ export async function startSocketServer() {
   const server = createServer().on('upgrade', async (request, wire, head) => {
     const subscription =
       request.url === '/stream'
-        ? await stream.subscribe({ types, owner: undefined, encoding: 'websocket' })
+        ? await stream.subscribe({ types, scope: scopeOf(operator), encoding: 'websocket' })
         : undefined
     upgrades.handleUpgrade(request, wire, head, (socket) => {
       if (subscription) sockets.add(socket, wire).admit(operator, subscription)

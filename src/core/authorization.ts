@@ -1,3 +1,4 @@
+import { type Owned, scopeOf } from './access-scope.ts'
 import type { Actor, Scope } from './actor.ts'
 import { DomainError } from './errors.ts'
 
@@ -33,11 +34,6 @@ const rules = {
 
 export type Action = keyof typeof rules
 
-/** Something that belongs to a user, or to nobody in particular. */
-export interface Owned {
-  user_id: number | null
-}
-
 /**
  * Throws `unauthenticated` or `forbidden` unless `actor` may do `action`, and, where a `resource` is
  * given, do it to that.
@@ -51,13 +47,7 @@ export function authorize(actor: Actor, action: Action, resource?: Owned): void 
   if (who === 'session' && actor.sessionId === undefined) {
     throw forbidden('An API token cannot do this; log in.')
   }
-  if (actor.role === 'admin') return
-  if (resource && resource.user_id !== actor.id) throw forbidden('It belongs to somebody else.')
-}
-
-/** The only user whose things the actor may see; undefined for who may see everybody's. */
-export function ownerScope(actor: Actor): number | undefined {
-  return actor.kind === 'user' && actor.role !== 'admin' ? actor.id : undefined
+  if (resource && !scopeOf(actor).allows(resource)) throw forbidden('It belongs to somebody else.')
 }
 
 /** The token of an Authorization header of the scheme Bearer (RFC 6750); undefined for any other. */

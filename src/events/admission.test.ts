@@ -13,7 +13,7 @@ import {
   type SocketAuthenticator,
   type SubscriptionRequest,
 } from './admission.ts'
-import type { Audience } from './audience.ts'
+import type { EventFilter } from './reader-groups.ts'
 import type { EventStream } from './stream.ts'
 
 /** A socket of which only the events, and what it is closed with, are real. */
@@ -117,13 +117,13 @@ const wanted: SubscriptionRequest = {
   after: undefined,
 }
 
-/** Takes a place; `owners` are of the subscriptions that were made. */
+/** Takes a place; `scopes` are those of the subscriptions that were made. */
 async function arrive(find: () => Promise<Actor | undefined>) {
-  const owners: (number | undefined)[] = []
+  const scopes: string[] = []
   let marks = 0
   const stream = {
-    subscribe: async (audience: Audience) => {
-      owners.push(audience.owner)
+    subscribe: async ({ scope }: EventFilter) => {
+      scopes.push(scope.key)
       return { open() {}, close() {} }
     },
   }
@@ -138,18 +138,18 @@ async function arrive(find: () => Promise<Actor | undefined>) {
       return find()
     },
   )
-  return { place, owners }
+  return { place, scopes }
 }
 
 test.each([
-  ['a user hears of their own things', user(['read', 'write']), 5],
-  ['an API token that may read does too', { ...user(['read']), tokenId: 1 }, 5],
-  ['an admin hears of everything', user(['read', 'write', 'admin'], 'admin'), undefined],
-  ['so does the local operator', operator, undefined],
-])('%s', async (_what, actor, owner) => {
-  const { place, owners } = await arrive(async () => actor)
+  ['a user subscribes to events of their own resources', user(['read', 'write']), 'user:5'],
+  ['an API token with the scope read does too', { ...user(['read']), tokenId: 1 }, 'user:5'],
+  ['an admin subscribes to every event', user(['read', 'write', 'admin'], 'admin'), 'all'],
+  ['so does the local operator', operator, 'all'],
+])('%s', async (_what, actor, scope) => {
+  const { place, scopes } = await arrive(async () => actor)
   expect(await place).toMatchObject({ actor, mark: 1 })
-  expect(owners).toEqual([owner])
+  expect(scopes).toEqual([scope])
 })
 
 test.each([
@@ -158,21 +158,21 @@ test.each([
   ['a token without the scope read', user(['write']), 4403],
   ['an admin’s token without the scope read', user(['write', 'admin'], 'admin'), 4403],
 ])('%s gets no place', async (_what, actor, code) => {
-  const { place, owners } = await arrive(async () => actor)
+  const { place, scopes } = await arrive(async () => actor)
   expect(await refusalOf(place)).toBe(code)
-  expect(owners).toEqual([])
+  expect(scopes).toEqual([])
 })
 
 test('a place is not taken before it is known for whom', async () => {
   const { promise, resolve } = Promise.withResolvers<Actor>()
   let asked = false
-  const { place, owners } = await arrive(() => {
+  const { place, scopes } = await arrive(() => {
     asked = true
     return promise
   })
   await eventually(() => asked, 'the token is looked at')
-  expect(owners).toEqual([])
+  expect(scopes).toEqual([])
   resolve(user(['read']))
   await place
-  expect(owners).toEqual([5])
+  expect(scopes).toEqual(['user:5'])
 })

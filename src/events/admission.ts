@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws'
+import { scopeOf } from '../core/access-scope.ts'
 import type { Actor } from '../core/actor.ts'
-import { authorize, ownerScope, unauthenticated } from '../core/authorization.ts'
+import { authorize, unauthenticated } from '../core/authorization.ts'
 import { DomainError } from '../core/errors.ts'
 import type { EventType } from './event-types.ts'
 import type { Encoding } from './frame.ts'
@@ -18,14 +19,14 @@ export interface SocketAuthenticator {
   revokedSince(mark: number, actor: Actor): boolean
 }
 
-/** A place in the stream for somebody who may have it. */
+/** A reader who may subscribe, with the subscription. */
 export interface AdmittedReader {
   actor: Actor
   subscription: Subscription
   mark: number
 }
 
-/** What of the stream, and in which form. */
+/** The events that a reader asks for, and their encoding. */
 export interface SubscriptionRequest {
   types: ReadonlySet<EventType>
   encoding: Encoding
@@ -36,8 +37,8 @@ export interface SubscriptionRequest {
 const AUTH_TIMEOUT_MS = 10_000
 
 /**
- * Finds out who comes and takes a place in the stream for them. Throws `unauthenticated` when `find`
- * finds nobody, and `forbidden` when they may not listen.
+ * Authenticates a reader and subscribes them to the stream. Throws `unauthenticated` if `find` finds nobody, and
+ * `forbidden` if the actor may not read events.
  */
 export async function admitReader(
   stream: EventStream,
@@ -47,11 +48,11 @@ export async function admitReader(
 ): Promise<AdmittedReader> {
   const { actor, mark } = await admitted(gate, find)
   const { types, encoding, after } = wanted
-  const subscription = await stream.subscribe({ types, owner: ownerScope(actor), encoding }, after)
+  const subscription = await stream.subscribe({ types, scope: scopeOf(actor), encoding }, after)
   return { actor, mark, subscription }
 }
 
-/** The user of a token; throws as `takePlace` does. */
+/** The user of a token; throws as `admitReader` does. */
 export async function authenticateAgain(
   gate: SocketAuthenticator,
   token: string,
@@ -96,7 +97,7 @@ class Refusal extends Error {
   }
 }
 
-/** Closes a socket that is not admitted; `error` is what `takePlace` or `firstToken` threw. */
+/** Closes a socket that is not admitted; `error` is what `admitReader` or `firstToken` threw. */
 export function refuseSocket(socket: WebSocket, error: unknown): void {
   if (error instanceof Refusal) socket.close(error.code, error.message)
   else if (!(error instanceof DomainError)) socket.close(closeCodes.tryAgainLater, 'try again later')

@@ -1,56 +1,56 @@
+import type { AccessScope } from '../core/access-scope.ts'
 import { type EventType, publicTypes } from './event-types.ts'
-import type { Encoding, Frame } from './frame.ts'
 
-/** Which events a reader gets, and in which form. */
-export interface Audience {
-  readonly types: ReadonlySet<EventType>
-  /** Only events of this user's things, and public ones; undefined: all. */
-  readonly owner: number | undefined
-  readonly encoding: Encoding
+/** Who may receive an event: every reader, one user (and admins), or admins only. Room is left for `project:<id>`. */
+export type Audience = 'public' | 'admins' | `user:${number}`
+
+/** Returns the audience of an event about a resource of that user; null: of nobody in particular. */
+export function audienceOf(type: EventType, userId: number | null): Audience {
+  if (publicTypes.has(type)) return 'public'
+  return userId === null ? 'admins' : `user:${userId}`
 }
 
-export function isFor({ text, type, userId }: Frame, { types, owner }: Audience): boolean {
-  const isReadable = owner === undefined || owner === userId || publicTypes.has(type)
-  return text !== '' && types.has(type) && isReadable
+/** Whether a reader with this scope may receive an event for this audience. `mayReceiveSql` decides alike. */
+export function mayReceive(scope: AccessScope, audience: Audience): boolean {
+  return scope.isUnlimited || audience === 'public' || audience === scope.key
 }
 
-/** Those of the frames that are for the audience, as one buffer; empty when there are none. */
-export function joinFor(frames: readonly Frame[], audience: Audience): Buffer {
-  const wanted = frames.filter((frame) => isFor(frame, audience))
-  if (wanted.length === 0) return NOTHING
-  if (wanted.length === 1) return wanted[0]!.as(audience.encoding)
-  return Buffer.concat(wanted.map((frame) => frame.as(audience.encoding)))
+/** The same decision in SQL; `scope` is a value as `scope.parameter` gives it, or as `storedScope` computes it. */
+export function mayReceiveSql(scope: string, audience: string): string {
+  return `((${scope})::integer IS NULL OR ${audience} IN ('public', 'user:' || (${scope})::integer))`
 }
 
-const NOTHING = Buffer.alloc(0)
-
-/** Members by audience: equal audiences are one, so that what is joined for one reader serves all of them. */
-export class Audiences<Member> {
-  readonly #groups = new Map<string, { audience: Audience; members: Set<Member> }>()
-
-  add(audience: Audience, member: Member): void {
-    const key = keyOf(audience)
-    let group = this.#groups.get(key)
-    if (!group) {
-      group = { audience, members: new Set() }
-      this.#groups.set(key, group)
-    }
-    group.members.add(member)
-  }
-
-  delete(audience: Audience, member: Member): void {
-    const key = keyOf(audience)
-    const group = this.#groups.get(key)
-    group?.members.delete(member)
-    if (group?.members.size === 0) this.#groups.delete(key)
-  }
-
-  /** The groups as they are now; who comes or goes later does not change what this returned. */
-  snapshot(): { audience: Audience; members: Member[] }[] {
-    return Array.from(this.#groups.values(), ({ audience, members }) => ({ audience, members: [...members] }))
-  }
+/** The audience that a statement writes with an event about a resource of the user in `owner`. Not for public types. */
+export function audienceOfUser(owner: string): string {
+  return `coalesce('user:' || ${owner}, 'admins')`
 }
 
-function keyOf({ types, owner, encoding }: Audience): string {
-  return `${encoding} ${owner ?? '*'} ${[...types].sort().join()}`
+/** The audience that a statement writes with an event of a public type. */
+export const PUBLIC_AUDIENCE = `'public'`
+
+/** The audience that a statement writes with an event about what belongs to nobody in particular. */
+export const ADMINS_AUDIENCE = `'admins'`
+
+/** The words of the index on events of public types, so that it is used. */
+export const HAS_PUBLIC_TYPE = hasPublicType('type')
+
+/** The audience of a row of `events`. */
+export const EVENT_AUDIENCE = storedAudience({ audience: 'audience', type: 'type', userId: 'user_id' })
+
+/**
+ * The audience of a stored row. The release before this column writes no audience, also while it still runs
+ * beside this one: then it follows from the type and the user.
+ */
+export function storedAudience(columns: { audience: string; type: string; userId: string }): string {
+  const { audience, type, userId } = columns
+  return `coalesce(${audience}, CASE WHEN ${hasPublicType(type)} THEN 'public' ELSE ${audienceOfUser(userId)} END)`
+}
+
+/** The user of an audience in SQL, which the release before this column reads; null if it is no single user's. */
+export function userOfAudience(audience: string): string {
+  return `substring(${audience} FROM '^user:([0-9]+)$')::integer`
+}
+
+function hasPublicType(column: string): string {
+  return `${column} IN (${Array.from(publicTypes, (type) => `'${type}'`).join(', ')})`
 }

@@ -18,7 +18,7 @@ export class CommitBarrier {
     this.#db = db
   }
 
-  /** Every id up to here that a later read does not see is dead. */
+  /** An id up to here that a later read does not see never appears. */
   get bound(): number {
     return this.#bound
   }

@@ -1,11 +1,11 @@
 import type { Database, DatabaseSession } from '../platform/database/database.ts'
 
-/** How often it is tried to get a lock that another process has, and made sure that a held one is still held. */
+/** Interval at which a lock of another process is tried again, and a held one is checked, in milliseconds. */
 const CHECK_MS = 1_000
 
 /**
- * Which feeds this process serves: advisory locks of one session, so that PostgreSQL gives them to
- * another process as soon as this one or its connection ends.
+ * The consumers that this process serves. They are advisory locks of one session, so that PostgreSQL can give them
+ * to another process as soon as this process or its connection ends.
  */
 export class ConsumerLocks implements AsyncDisposable {
   readonly #db: Database
@@ -16,7 +16,7 @@ export class ConsumerLocks implements AsyncDisposable {
     this.#db = db
   }
 
-  /** Whether this process serves the feed now. */
+  /** Returns whether this process serves the consumer now, and acquires its lock if it is free. */
   async hold(name: string): Promise<boolean> {
     const known = this.#held.get(name)
     if (known && performance.now() - known.checked < CHECK_MS) return known.got
@@ -29,7 +29,7 @@ export class ConsumerLocks implements AsyncDisposable {
       this.#held.set(name, { got, checked: performance.now() })
       return got
     } catch (error) {
-      // With the session all its locks are gone, and the next call begins anew.
+      // All locks end with the session; the next call opens another one.
       if (this.#session === current) await this.#drop()
       throw error
     }

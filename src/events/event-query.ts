@@ -1,7 +1,7 @@
 import { validationError } from '../core/errors.ts'
 import type { EventType } from './event-types.ts'
 
-/** The place in the stream from which to go on. Ids stay below 2^53. */
+/** The cursor of a reader in the stream. Ids stay below 2^53. */
 export const afterField = {
   type: 'integer',
   minimum: 0,
@@ -17,13 +17,13 @@ export const typesField = {
   examples: ['task_created,task_updated'],
 } as const
 
-/** The types that `?types=` names, of those that the address tells; throws a validation error for any other. */
-export function typesIn(text: string | undefined, told: ReadonlySet<EventType>): ReadonlySet<EventType> {
-  if (text === undefined) return told
+/** Returns the types that `?types=` names; throws a validation error for one that this address does not deliver. */
+export function typesIn(text: string | undefined, available: ReadonlySet<EventType>): ReadonlySet<EventType> {
+  if (text === undefined) return available
   const names = text.split(',').map((name) => name.trim())
-  const unknown = names.find((name) => !told.has(name as EventType))
+  const unknown = names.find((name) => !available.has(name as EventType))
   if (unknown !== undefined) {
-    const message = `has "${unknown}", which is not told here; there are ${[...told].join(', ')}`
+    const message = `has "${unknown}"; it must be one of ${[...available].join(', ')}`
     throw validationError([{ path: 'query.types', message }])
   }
   return new Set(names as EventType[])

@@ -1,6 +1,7 @@
 import type { JSONSchema } from 'json-schema-to-ts'
+import type { Audience } from './audience.ts'
 
-/** Every event that is told, by the stream that carries it. `/ws` carries all of them. */
+/** The event types by the stream that carries them. `/ws` carries all of them. */
 export const channels = {
   tasks: [
     'task_created',
@@ -14,7 +15,7 @@ export const channels = {
 
 export type EventType = (typeof channels)[keyof typeof channels][number]
 
-/** Events of what is nobody's own: every reader who asks for their type gets them. */
+/** Types whose events have the audience `public`: every reader who asks for them receives them. */
 export const publicTypes: ReadonlySet<EventType> = new Set(channels.currencies)
 
 /** A row of the outbox as the relay reads it. */
@@ -23,8 +24,7 @@ export interface StoredEvent {
   type: EventType
   /** ISO 8601, UTC, microseconds */
   at: string
-  /** Owner of what the event tells of; null: nobody in particular. */
-  user_id: number | null
+  audience: Audience
   /** What the writer stored; a renderer turns it into what clients read. */
   data: unknown
 }

@@ -3,7 +3,7 @@ import type { Frame } from './frame.ts'
 /** Frames are joined up to about this size, so that one write does not overrun a healthy reader. */
 const JOINED_BYTES = 256 * 1024
 
-/** Frames in groups of about `JOINED_BYTES`. */
+/** Yields the frames in chunks of about `JOINED_BYTES`. */
 export function* frameChunks(frames: readonly Frame[]): Generator<readonly Frame[]> {
   let start = 0
   let size = 0

@@ -1,6 +1,7 @@
+import type { Audience } from './audience.ts'
 import type { EventType } from './event-types.ts'
 
-/** How events are written: as WebSocket messages, or as Server-Sent Events. */
+/** The encodings of an event: a WebSocket message, or a Server-Sent Event. */
 export type Encoding = 'websocket' | 'sse'
 
 const encoders: Record<Encoding, (text: string, id: number | undefined) => Buffer> = {
@@ -13,14 +14,14 @@ const encoders: Record<Encoding, (text: string, id: number | undefined) => Buffe
 export class Frame {
   readonly id: number
   readonly type: EventType
-  readonly userId: number | null
+  readonly audience: Audience
   readonly text: string
   readonly #encoded: Partial<Record<Encoding, Buffer>> = {}
 
-  constructor(event: { id: number; type: EventType; user_id: number | null }, text: string) {
+  constructor(event: { id: number; type: EventType; audience: Audience }, text: string) {
     this.id = event.id
     this.type = event.type
-    this.userId = event.user_id
+    this.audience = event.audience
     this.text = text
   }
 
@@ -31,14 +32,14 @@ export class Frame {
   }
 }
 
-/** A message that is no event of the table, so that no reader takes it for its place in the stream. */
+/** Returns a message that is no event of the table. It has no id, so that no reader takes it for a cursor. */
 export function notice(encoding: Encoding, type: string, data: object): Buffer {
   return encoders[encoding](JSON.stringify({ type, data }), undefined)
 }
 
 /**
- * Tells a reader of Server-Sent Events its place, and no event: a block without data only sets the id
- * that is sent on reconnecting (HTML standard, section 9.2.6). WebSockets have no such thing.
+ * Returns the message that sends a reader of Server-Sent Events its cursor without an event. A block without data only
+ * sets the id that is sent on reconnecting (HTML standard, section 9.2.6). WebSockets have no such message.
  */
 export function cursorMark(encoding: Encoding, id: number): Buffer | undefined {
   return encoding === 'sse' ? Buffer.from(`id: ${id}\n\n`) : undefined

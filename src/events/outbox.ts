@@ -1,10 +1,11 @@
 import type { Queryable, Transaction } from '../platform/database/database.ts'
+import { audienceOf } from './audience.ts'
 import type { EventType } from './event-types.ts'
 
 /**
- * Appends one event in the caller's transaction, so that it is told exactly if the change is made.
+ * Appends one event in the caller's transaction: it is published if and only if the change is committed.
  *
- * Statements that change and tell in one round trip insert into `events` themselves, in a CTE that
+ * Statements that change rows and publish in one round trip insert into `events` themselves, in a CTE that
  * reads from the changed rows: the event then takes its id after the row's lock, and the events of
  * one row are numbered in the order of its changes.
  */
@@ -12,10 +13,11 @@ export async function appendEvent(
   transaction: Transaction,
   event: { type: EventType; userId?: number; data: object },
 ): Promise<void> {
+  const { type, userId = null, data } = event
   await transaction.query({
     name: 'append-event',
-    text: 'INSERT INTO events (type, user_id, data) VALUES ($1, $2, $3)',
-    values: [event.type, event.userId ?? null, JSON.stringify(event.data)],
+    text: 'INSERT INTO events (type, user_id, audience, data) VALUES ($1, $2, $3, $4)',
+    values: [type, userId, audienceOf(type, userId), JSON.stringify(data)],
   })
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../test/support/database.ts'
 import { allTypes } from '../../test/support/event-harness.ts'
+import { scopeOfUser } from '../../test/support/scopes.ts'
 import { channels } from './event-types.ts'
 import { readPage } from './replay.ts'
 
@@ -23,7 +24,7 @@ afterAll(() => database[Symbol.asyncDispose]())
 const page = (types = allTypes, after = 0, limit = 500) =>
   readPage(
     database.db,
-    { types, owner: OWNER, encoding: 'websocket' },
+    { types, scope: scopeOfUser(OWNER), encoding: 'websocket' },
     { after, upTo: 1_000_000, limit },
   ).then(({ events }) => events)
 
@@ -31,8 +32,8 @@ test('a user who resumes gets their own events and those of currencies, in one o
   const events = await page()
   expect(events).toHaveLength(100)
   expect(events.map(({ id }) => id)).toEqual(events.map(({ id }) => id).sort((a, b) => a - b))
-  expect(new Set(events.map(({ type, user_id }) => `${type} ${user_id}`))).toEqual(
-    new Set([`task_updated ${OWNER}`, 'currency_updated null']),
+  expect(new Set(events.map(({ type, audience }) => `${type} ${audience}`))).toEqual(
+    new Set([`task_updated user:${OWNER}`, 'currency_updated public']),
   )
 })
 
@@ -57,7 +58,7 @@ test('neither kind is looked for among the events of others', async () => {
       return { rows: [{ purged_to: 0, id: null }] } as never
     },
   }
-  const audience = { types: allTypes, owner: OWNER, encoding: 'websocket' } as const
+  const audience = { types: allTypes, scope: scopeOfUser(OWNER), encoding: 'websocket' } as const
   await readPage(spy, audience, { after: 0, upTo: 1_000_000, limit: 500 })
   expect(texts[0]).toContain('events_user_id')
   expect(texts[0]).toContain('events_of_currencies')

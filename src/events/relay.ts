@@ -2,6 +2,7 @@ import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/
 import { errorText } from '../core/errors.ts'
 import type { Database } from '../platform/database/database.ts'
 import type { Logger } from '../platform/logging/logger.ts'
+import { EVENT_AUDIENCE } from './audience.ts'
 import { CommitBarrier } from './commit-barrier.ts'
 import type { StoredEvent } from './event-types.ts'
 
@@ -15,7 +16,7 @@ const POLL_MS = { active: 200, idle: 1000 }
 /** How long to wait before looking again whether a missing id has come. */
 const GAP_WAIT_MS = { min: 1, max: 50 }
 
-/** For how long a reader of a page waits for what is about to be told. */
+/** Maximum time in milliseconds that a reader of a page waits for events that are about to be published. */
 const LOOK_MS = 1000
 
 export type Listener = (events: readonly StoredEvent[]) => void | Promise<void>
@@ -25,7 +26,7 @@ export type Listener = (events: readonly StoredEvent[]) => void | Promise<void>
  *
  * Ids are taken before commit, so a smaller id can become visible after a larger one. The relay
  * therefore never steps over a missing id until it knows that no transaction can still commit it
- * (see GapFence): nothing is skipped, and every process sees the same order. That order agrees with
+ * (see CommitBarrier): nothing is skipped, and every process sees the same order. That order agrees with
  * commit order wherever one change could have known of the other: a transaction that begins after
  * another's commit has the larger id, and changes of one row are numbered under the row's lock.
  */
@@ -40,7 +41,7 @@ export class Relay implements AsyncDisposable {
   #activated: Promise<void> | undefined
   /** Whether there may be something to read. */
   #woken = false
-  /** What those who committed it have told of; it need not be read again. */
+  /** Events that were passed to `wake` after their commit; they need not be read again. */
   #told: StoredEvent[] = []
   #running: Promise<void> | undefined
   #stepping: Promise<boolean> | undefined
@@ -229,7 +230,7 @@ export class Relay implements AsyncDisposable {
   }
 
   async #read(active: boolean): Promise<readonly StoredEvent[]> {
-    const columns = active ? 'id, type, at, user_id, data' : 'id'
+    const columns = active ? `id, type, at, ${EVENT_AUDIENCE} AS audience, data` : 'id'
     const { rows } = await this.#db.query<StoredEvent & object>({
       name: active ? 'events-after' : 'event-ids-after',
       text: `SELECT ${columns} FROM events WHERE id > $1 ORDER BY id LIMIT ${batchSize(active)}`,

@@ -1,6 +1,7 @@
 import type { Queryable } from '../platform/database/database.ts'
-import type { Audience } from './audience.ts'
+import { EVENT_AUDIENCE, HAS_PUBLIC_TYPE, mayReceiveSql } from './audience.ts'
 import { publicTypes, type StoredEvent } from './event-types.ts'
+import type { EventFilter } from './reader-groups.ts'
 
 /** Whether every event after the id `after` is still there; false too for an id that never was. */
 export async function canResume(db: Queryable, after: number): Promise<boolean> {
@@ -28,32 +29,39 @@ export interface Page {
   purgedTo: number
 }
 
-const COLUMNS = 'id, type, at, user_id, data'
+const COLUMNS = `id, type, at, ${EVENT_AUDIENCE} AS audience, data`
 const PAGE = `SELECT ${COLUMNS} FROM events WHERE id > $1 AND id <= $2 AND type = ANY ($3)`
 const END = 'ORDER BY id LIMIT $4'
-/** The words of the index on these events, so that it is used. */
-const IS_PUBLIC = `type IN (${Array.from(publicTypes, (type) => `'${type}'`).join(', ')})`
-
-// One's own events and the public ones are two walks along an index each; together they would be none.
+// `mayReceiveSql` decides. The conditions before it only lead each scan to its index: a user's own events and those of
+// public types are read along one index each, and one condition for both would use neither. The two scans have no row
+// in common.
+const OWN = `${PAGE} AND user_id = $5 AND NOT ${HAS_PUBLIC_TYPE} AND ${mayReceiveSql('$5', EVENT_AUDIENCE)} ${END}`
+const PUBLIC = `${PAGE} AND ${HAS_PUBLIC_TYPE} AND ${mayReceiveSql('$5', EVENT_AUDIENCE)} ${END}`
 const pages = {
   everybody: `${PAGE} ${END}`,
-  own: `${PAGE} AND user_id = $5 ${END}`,
-  ownAndPublic: `(${PAGE} AND user_id = $5 ${END}) UNION ALL (${PAGE} AND ${IS_PUBLIC} AND user_id IS DISTINCT FROM $5 ${END}) ${END}`,
+  own: OWN,
+  ownAndPublic: `(${OWN}) UNION ALL (${PUBLIC}) ${END}`,
 }
 
-/** The first `limit` events of the audience with ids above `after` and up to `upTo`, in order. */
+/** The first `limit` events that pass the filter, with ids above `after` and up to `upTo`, in order. */
 export async function readPage(
   db: Queryable,
-  { types, owner }: Audience,
+  { types, scope }: EventFilter,
   range: { after: number; upTo: number; limit: number },
 ): Promise<Page> {
-  const whose = owner === undefined ? 'everybody' : types.isDisjointFrom(publicTypes) ? 'own' : 'ownAndPublic'
+  const whose = scope.isUnlimited ? 'everybody' : types.isDisjointFrom(publicTypes) ? 'own' : 'ownAndPublic'
   const { rows } = await db.query<StoredEvent & { purged_to: number; id: number | null }>({
     name: `events-page-${whose}`,
     // One snapshot for both, so that a purge that comes between cannot be missed.
     text: `
       SELECT h.purged_to, e.* FROM event_horizon h LEFT JOIN LATERAL (${pages[whose]}) e ON true ORDER BY e.id`,
-    values: [range.after, range.upTo, [...types], range.limit, ...(owner === undefined ? [] : [owner])],
+    values: [
+      range.after,
+      range.upTo,
+      [...types],
+      range.limit,
+      ...(scope.isUnlimited ? [] : [scope.parameter]),
+    ],
   })
   const purgedTo = rows[0]!.purged_to
   return { purgedTo, events: rows.filter(({ id }) => id !== null) }

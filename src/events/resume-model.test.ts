@@ -5,6 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/support/databa
 import { frameReader, plainRenderers, rawClient } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
+import { scopeOfUser } from '../../test/support/scopes.ts'
 import type { EventType } from './event-types.ts'
 import { EventStream, type Subscription } from './stream.ts'
 
@@ -57,7 +58,7 @@ class Reader {
   #subscription: Subscription | undefined
 
   constructor(owner: number | undefined, types: readonly EventType[]) {
-    this.audience = { types: new Set(types), owner, encoding: 'websocket' as const }
+    this.audience = { types: new Set(types), scope: scopeOfUser(owner), encoding: 'websocket' as const }
   }
 
   async toggle(stream: EventStream, start: number): Promise<void> {
@@ -131,10 +132,10 @@ class Schedule {
     }
     for (const stream of this.streams) stream.wake()
     for (const reader of this.readers) {
-      const { types, owner } = reader.audience
+      const { types, scope } = reader.audience
       const rows = await database.rows<{ id: number }>(
         `SELECT id FROM events WHERE id > $1 AND type = ANY ($2) AND ($3::integer IS NULL OR user_id = $3 OR type = 'currency_updated') ORDER BY id`,
-        [this.start, [...types], owner ?? null],
+        [this.start, [...types], scope.parameter],
       )
       await eventually(
         () => reader.ids.length >= rows.length,

@@ -11,10 +11,11 @@ import {
 } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
+import { scopeOfUser } from '../../test/support/scopes.ts'
 import { purgeEvents } from './outbox.ts'
 import { EventStream, type Flow } from './stream.ts'
 
-const everybody = { types: allTypes, owner: undefined, encoding: 'websocket' } as const
+const everybody = { types: allTypes, scope: scopeOfUser(), encoding: 'websocket' } as const
 let database: TestDatabase
 let writer: Awaited<ReturnType<typeof rawClient>>
 let db: ObservedDatabase

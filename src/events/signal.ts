@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import type { Database } from '../platform/database/database.ts'
 
-/** What is written within this time is told of once. */
+/** Commits within this many milliseconds are announced by one notification. */
 const COALESCE_MS = 5
 
-/** Tells the other processes on this database that something was committed, and hears of theirs. */
+/** Notifies the other processes on this database of commits, and receives their notifications. */
 export interface Signal extends AsyncDisposable {
-  /** Says that it was. Cheap, and safe to call for each. */
+  /** Announces a commit. It is cheap: call it after each one. */
   send(): void
 }
 
 /**
- * A NOTIFY inside a write transaction would make the commits of the whole database wait for each other,
- * so it is sent outside of them, once for all that was written within 5 ms. One that is lost costs time
- * only: every process looks at the table now and then. Without `onSignal` it sends and does not hear.
+ * Returns the signal of a channel. A NOTIFY inside a write transaction would make the commits of the whole database
+ * wait for each other. It is therefore sent outside of them, once for all commits within 5 ms. A lost notification only
+ * costs time, because every process polls the table. Without `onSignal` the process sends and does not subscribe.
  */
 export function createSignal(
   db: Database,

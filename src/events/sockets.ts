@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
+import { scopeOf } from '../core/access-scope.ts'
 import { type Actor, isRevoked, type Revocation } from '../core/actor.ts'
-import { ownerScope } from '../core/authorization.ts'
 import type { Subscription } from './stream.ts'
 import { waitForDrain } from './wait-for-drain.ts'
 
@@ -102,8 +102,7 @@ export class Sockets implements AsyncDisposable {
       },
       narrow: (actor) => {
         client.actor = actor
-        const owner = ownerScope(actor)
-        if (owner !== undefined) client.subscription?.narrow(owner)
+        client.subscription?.narrow(scopeOf(actor))
       },
     }
   }

@@ -2,7 +2,8 @@ import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import type { FastifyRequest } from 'fastify'
 import type { JSONSchema } from 'json-schema-to-ts'
-import { authorize, bearerToken, ownerScope, unauthenticated } from '../core/authorization.ts'
+import { scopeOf } from '../core/access-scope.ts'
+import { authorize, bearerToken, unauthenticated } from '../core/authorization.ts'
 import { DomainError, validationError } from '../core/errors.ts'
 import { problems } from '../platform/http/problem.ts'
 import { admitReader, type SocketAuthenticator } from './admission.ts'
@@ -82,9 +83,9 @@ export function sseRoutes(deps: {
         const types = typesIn(query.types, allTypes)
         if (wantsJson(headers.accept)) {
           authorize(request.actor, 'event.read')
-          const audience = { types, owner: ownerScope(request.actor), encoding: 'sse' as const }
+          const filter = { types, scope: scopeOf(request.actor), encoding: 'sse' as const }
           const after = query.after ?? (await stream.horizon())
-          const page = await stream.page(audience, after, query.limit)
+          const page = await stream.page(filter, after, query.limit)
           if (!page)
             throw new DomainError('gone', `Not all events after ${after} are kept; read everything anew.`)
           const { envelopes, next, more } = page

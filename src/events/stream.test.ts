@@ -12,10 +12,11 @@ import {
 } from '../../test/support/event-harness.ts'
 import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
+import { scopeOfUser } from '../../test/support/scopes.ts'
 import type { EventType } from './event-types.ts'
 import { EventStream } from './stream.ts'
 
-const everybody = { types: allTypes, owner: undefined, encoding: 'websocket' } as const
+const everybody = { types: allTypes, scope: scopeOfUser(), encoding: 'websocket' } as const
 let database: TestDatabase
 let writer: Awaited<ReturnType<typeof rawClient>>
 let db: ObservedDatabase

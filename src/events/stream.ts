@@ -1,55 +1,57 @@
 import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/promises'
+import { type AccessScope, scopeOf } from '../core/access-scope.ts'
+import { operator } from '../core/actor.ts'
 import type { Database } from '../platform/database/database.ts'
 import type { Logger } from '../platform/logging/logger.ts'
 import type { Metrics } from '../platform/metrics/index.ts'
-import { type Audience, Audiences, isFor, joinFor } from './audience.ts'
 import { catchUp } from './catch-up.ts'
 import { channels, type Renderers, renderEnvelope, type StoredEvent } from './event-types.ts'
 import { cursorMark, Frame, notice } from './frame.ts'
 import { frameChunks } from './frame-chunks.ts'
+import { type EventFilter, joinPassing, passes, ReaderGroups } from './reader-groups.ts'
 import { Relay } from './relay.ts'
 import { canResume, readHorizon, readPage } from './replay.ts'
 
 /** Takes bytes that hold one or more whole frames, in order. The buffer is shared: do not change it. */
 export type Sink = (frames: Buffer) => void
 
-/** What a replay needs of a connection beyond writing to it. */
+/** The flow control that a replay needs of a connection. */
 export interface Flow {
-  /** Resolves when the connection has taken most of what was written to it, or is gone. */
+  /** Resolves when the connection has taken most of what was written to it, or is closed. */
   waitForDrain(): Promise<void>
-  /** What the reader missed is no longer all there: it must be told to begin anew. */
+  /** Called if some events that the reader missed were purged: it must read everything again. */
   lost(): void
 }
 
-/** A reader's place in the stream. */
+/** The subscription of one reader to the stream. */
 export interface Subscription {
   /** Starts delivery, with what happened since the subscription was made. */
   open(sink: Sink, flow: Flow): void
-  /** From here on, it is of this owner's things and of public ones only: nothing else is lost, or comes twice. */
-  narrow(owner: number): void
+  /** From here on only events within this scope are delivered. None of those is lost or delivered twice. */
+  narrow(scope: AccessScope): void
   close(): void
 }
 
 /** A reader who is given live events. */
 interface Member {
-  audience: Audience
+  filter: EventFilter
   /** It has been given everything up to this id. */
   readonly after: number
   /** Events it must not get, since they were there before it came; undefined once all have passed. */
   skip: Set<number> | undefined
-  /** While undefined, frames wait in `early`. */
+  /** While undefined, frames wait in `buffered`. */
   sink: Sink | undefined
-  early: Frame[]
-  gone: boolean
+  buffered: Frame[]
+  closed: boolean
 }
 
-const EVERYTHING: Audience = {
+const EVERYTHING: EventFilter = {
   types: new Set(Object.values(channels).flat()),
-  owner: undefined,
+  scope: scopeOf(operator),
   encoding: 'websocket',
 }
 
-/** So many sockets are written to before other work of the event loop gets its turn. */
+/** Number of sockets that are written to before the event loop runs other work. */
 const FAN_OUT_SLICE = 1000
 
 /** The live events of this process: one relay, each event rendered once, any number of readers. */
@@ -58,7 +60,7 @@ export class EventStream implements AsyncDisposable {
   readonly #log: Logger
   readonly #relay: Relay
   readonly #renderers: Renderers
-  readonly #members = new Audiences<Member>()
+  readonly #members = new ReaderGroups<Member>()
   readonly #observe: ((events: readonly StoredEvent[]) => void) | undefined
   readonly #waking = new Set<() => void>()
 
@@ -74,7 +76,9 @@ export class EventStream implements AsyncDisposable {
     return this.#relay.start()
   }
 
-  /** Call after a commit that told events, with all of them where they are at hand. */
+  /**
+   * Wakes the relay after a commit. Pass the committed events if you have them; the relay then need not read them again.
+   */
   wake(events?: readonly StoredEvent[]): void {
     this.#relay.wake(events)
     for (const wake of this.#waking) wake()
@@ -110,13 +114,13 @@ export class EventStream implements AsyncDisposable {
    * every event after that one, then the live ones: none lost, none twice, in order. Where they are no
    * longer all there the notice says so, and the place begins now.
    */
-  async subscribe(audience: Audience, after?: number): Promise<Subscription> {
+  async subscribe(filter: EventFilter, after?: number): Promise<Subscription> {
     await this.#relay.activate()
     try {
-      if (after === undefined) return await this.#fromNow(audience)
+      if (after === undefined) return await this.#fromNow(filter)
       const recovered = await canResume(this.#db, after)
-      const told = notice(audience.encoding, 'resumed', { after: String(after), recovered })
-      return recovered ? this.#from(after, audience, told) : await this.#fromNow(audience, told)
+      const told = notice(filter.encoding, 'resumed', { after: String(after), recovered })
+      return recovered ? this.#from(after, filter, told) : await this.#fromNow(filter, told)
     } catch (error) {
       this.#relay.deactivate()
       throw error
@@ -133,14 +137,14 @@ export class EventStream implements AsyncDisposable {
    * `more` whether there is more already. undefined: some of it is no longer kept.
    */
   async page(
-    audience: Audience,
+    filter: EventFilter,
     after: number,
     limit: number,
   ): Promise<{ envelopes: string[]; next: number; more: boolean } | undefined> {
     await this.#relay.look()
     if (!(await canResume(this.#db, after))) return undefined
     const upTo = Math.max(this.#relay.position, after)
-    const { events, purgedTo } = await readPage(this.#db, audience, { after, upTo, limit })
+    const { events, purgedTo } = await readPage(this.#db, filter, { after, upTo, limit })
     if (purgedTo > after) return undefined
     const more = events.length === limit
     return {
@@ -154,18 +158,18 @@ export class EventStream implements AsyncDisposable {
     await this.#relay[Symbol.asyncDispose]()
   }
 
-  async #fromNow(audience: Audience, first?: Buffer): Promise<Subscription> {
-    const member: Member = { audience, after: 0, skip: new Set(), sink: undefined, early: [], gone: false }
+  async #fromNow(filter: EventFilter, first?: Buffer): Promise<Subscription> {
+    const member: Member = { filter, after: 0, skip: new Set(), sink: undefined, buffered: [], closed: false }
     // A reader who is cut off before the first event comes back with this, and has missed nothing.
-    const mark = cursorMark(audience.encoding, this.#relay.position)
+    const mark = cursorMark(filter.encoding, this.#relay.position)
     // From here on nothing is missed; what is visible already is taken out again.
-    this.#members.add(audience, member)
+    this.#members.add(filter, member)
     try {
       const ids = await this.#relay.visibleAhead()
-      member.early = member.early.filter(({ id }) => !ids.delete(id))
+      member.buffered = member.buffered.filter(({ id }) => !ids.delete(id))
       member.skip = ids.size > 0 ? ids : undefined
     } catch (error) {
-      this.#members.delete(audience, member)
+      this.#members.delete(filter, member)
       throw error
     }
     return {
@@ -174,13 +178,13 @@ export class EventStream implements AsyncDisposable {
         if (mark) sink(mark)
         goLive(member, sink)
       },
-      narrow: (owner) => this.#narrow(member, owner),
+      narrow: (scope) => this.#narrow(member, scope),
       close: () => this.#leave(member),
     }
   }
 
-  #from(after: number, whole: Audience, first: Buffer): Subscription {
-    let audience = whole
+  #from(after: number, whole: EventFilter, first: Buffer): Subscription {
+    let filter = whole
     let member: Member | undefined
     let closed = false
     return {
@@ -188,7 +192,7 @@ export class EventStream implements AsyncDisposable {
         sink(first)
         void catchUp({
           db: this.#db,
-          audience: () => audience,
+          filter: () => filter,
           after,
           sink,
           flow,
@@ -196,15 +200,22 @@ export class EventStream implements AsyncDisposable {
           position: () => this.#relay.position,
           isClosed: () => closed,
           join: (position) => {
-            member = { audience, after: position, skip: undefined, sink: undefined, early: [], gone: false }
-            this.#members.add(audience, member)
+            member = {
+              filter,
+              after: position,
+              skip: undefined,
+              sink: undefined,
+              buffered: [],
+              closed: false,
+            }
+            this.#members.add(filter, member)
           },
           live: () => goLive(member!, sink),
         })
       },
-      narrow: (owner) => {
-        audience = { ...audience, owner }
-        if (member) this.#narrow(member, owner)
+      narrow: (scope) => {
+        filter = { ...filter, scope }
+        if (member) this.#narrow(member, scope)
       },
       close: () => {
         if (closed) return
@@ -215,17 +226,17 @@ export class EventStream implements AsyncDisposable {
     }
   }
 
-  #narrow(member: Member, owner: number): void {
-    if (member.gone) return
-    this.#members.delete(member.audience, member)
-    member.audience = { ...member.audience, owner }
-    this.#members.add(member.audience, member)
+  #narrow(member: Member, scope: AccessScope): void {
+    if (member.closed || member.filter.scope.equals(scope)) return
+    this.#members.delete(member.filter, member)
+    member.filter = { ...member.filter, scope }
+    this.#members.add(member.filter, member)
   }
 
   #leave(member: Member): void {
-    if (member.gone) return
-    member.gone = true
-    this.#members.delete(member.audience, member)
+    if (member.closed) return
+    member.closed = true
+    this.#members.delete(member.filter, member)
     this.#relay.deactivate()
   }
 
@@ -236,11 +247,11 @@ export class EventStream implements AsyncDisposable {
     for (const frames of frameChunks(events.map((event) => this.#render(event)))) {
       let written = 0
       const firstId = frames[0]!.id
-      for (const { audience, members } of groups) {
-        const bytes = joinFor(frames, audience)
+      for (const { filter, members } of groups) {
+        const bytes = joinPassing(frames, filter)
         for (const member of members) {
-          if (member.gone) continue
-          const isAlike = member.audience.owner === audience.owner
+          if (member.closed) continue
+          const isAlike = member.filter.scope.equals(filter.scope)
           if (member.skip || !member.sink || member.after >= firstId || !isAlike)
             deliverOneByOne(member, frames)
           else if (bytes.length > 0) member.sink(bytes)
@@ -281,8 +292,8 @@ function observer(metrics: Metrics): (events: readonly StoredEvent[]) => void {
 }
 
 function goLive(member: Member, sink: Sink): void {
-  const { audience } = member
-  for (const frame of member.early.splice(0)) if (isFor(frame, audience)) sink(frame.as(audience.encoding))
+  const { filter } = member
+  for (const frame of member.buffered.splice(0)) if (passes(frame, filter)) sink(frame.as(filter.encoding))
   member.sink = sink
 }
 
@@ -293,9 +304,9 @@ function deliverOneByOne(member: Member, frames: readonly Frame[]): void {
     } else if (frame.id <= member.after) {
       // It had this one before.
     } else if (!member.sink) {
-      member.early.push(frame)
-    } else if (isFor(frame, member.audience)) {
-      member.sink(frame.as(member.audience.encoding))
+      member.buffered.push(frame)
+    } else if (passes(frame, member.filter)) {
+      member.sink(frame.as(member.filter.encoding))
     }
   }
 }

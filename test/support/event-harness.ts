@@ -1,6 +1,9 @@
 import type { QueryResult, QueryResultRow } from 'pg'
 import pg from 'pg'
 import * as ws from 'ws'
+import { scopeOf } from '../../src/core/access-scope.ts'
+import { operator } from '../../src/core/actor.ts'
+import { EVENT_AUDIENCE } from '../../src/events/audience.ts'
 import type { StoredEvent } from '../../src/events/event-types.ts'
 import type { EventStream, Flow, Sink } from '../../src/events/stream.ts'
 import type { Database, Statement } from '../../src/platform/database/database.ts'
@@ -55,7 +58,7 @@ export async function insertEvent(
 /** Events as those who commit them have them. */
 export async function storedEvents(db: Database, ids: readonly number[]): Promise<StoredEvent[]> {
   const { rows } = await db.query<StoredEvent & object>({
-    text: 'SELECT id, type, at, user_id, data FROM events WHERE id = ANY ($1) ORDER BY id',
+    text: `SELECT id, type, at, ${EVENT_AUDIENCE} AS audience, data FROM events WHERE id = ANY ($1) ORDER BY id`,
     values: [ids],
   })
   return rows
@@ -84,7 +87,7 @@ export interface Reader {
 
 /** Subscribes and notes the ids that come. */
 export async function readStream(stream: EventStream, types = allTypes, onWrite = () => {}): Promise<Reader> {
-  const subscription = await stream.subscribe({ types, owner: undefined, encoding: 'websocket' })
+  const subscription = await stream.subscribe({ types, scope: scopeOf(operator), encoding: 'websocket' })
   const reader: Reader = { ids: [], writes: 0, close: () => subscription.close() }
   const read = frameReader((text) => void reader.ids.push(Number(JSON.parse(text).id)))
   subscription.open((frames) => {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { operator } from '../../src/core/actor.ts'
+import { audienceOf } from '../../src/events/audience.ts'
 import { Frame } from '../../src/events/frame.ts'
 import {
   createSecretBox,
@@ -89,7 +90,7 @@ async function startHarness(settings: { keys?: string[] } = {}) {
         const id = ++lastEvent
         const data = { id: String(id), type: event.type ?? 'task_deleted', at: '', data: { task_id: id } }
         const { type, user_id } = { type: 'task_deleted' as const, user_id: null, ...event }
-        return new Frame({ id, type, user_id }, JSON.stringify(data))
+        return new Frame({ id, type, audience: audienceOf(type, user_id) }, JSON.stringify(data))
       })
     },
     /** Tells events, as the feed does; returns their ids. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
+import { scopeOfUser } from '../../../test/support/scopes.ts'
 import { countTasks, UnknownTimeZone } from './analytics-store.ts'
 
 let database: TestDatabase
@@ -12,8 +13,8 @@ const ever = { from: undefined, to: undefined }
 
 test('a zone that this PostgreSQL does not know is told from a failure, and leaves the connection usable', async () => {
   const { db } = database
-  await expect(countTasks(db, undefined, ever, 'Mars/Phobos')).rejects.toThrow(UnknownTimeZone)
-  expect(await countTasks(db, undefined, ever, 'Asia/Tokyo')).toEqual([
+  await expect(countTasks(db, scopeOfUser(), ever, 'Mars/Phobos')).rejects.toThrow(UnknownTimeZone)
+  expect(await countTasks(db, scopeOfUser(), ever, 'Asia/Tokyo')).toEqual([
     { kind: 'median', key: null, value: null },
   ])
 })
@@ -34,7 +35,7 @@ test('what was done in a period is read from the index of that', async () => {
     const before = await scans()
     await countTasks(
       { ...database.db, query: transaction.query },
-      undefined,
+      scopeOfUser(),
       { from: '2025-02-01', to: '2025-02-01' },
       'UTC',
     )

@@ -1,4 +1,6 @@
 import sql, { empty, raw, type Sql } from 'sql-template-tag'
+import type { AccessScope } from '../../core/access-scope.ts'
+import { scopeFilter } from '../../platform/access/index.ts'
 import type { Database, Queryable } from '../../platform/database/database.ts'
 import type { Status } from '../tasks/index.ts'
 
@@ -23,19 +25,19 @@ export class UnknownTimeZone extends Error {}
 const INVALID_PARAMETER_VALUE = '22023'
 
 /**
- * Counts the tasks of `owner`, or everybody's. Days are those of the session's time zone, which costs half as much
+ * Counts the tasks within the scope. Days are those of the session's time zone, which costs half as much
  * as `AT TIME ZONE` in each row, and takes names of zones only, where that takes abbreviations first.
  */
 export async function countTasks(
   db: Database,
-  owner: number | undefined,
+  scope: AccessScope,
   period: AnalyticsPeriod,
   zone: string,
 ): Promise<AnalyticsCount[]> {
-  if (zone === 'UTC') return figures(db, owner, period)
+  if (zone === 'UTC') return figures(db, scope, period)
   return db.transaction(async (transaction) => {
     await setTimeZone(transaction, zone)
-    return figures(transaction, owner, period)
+    return figures(transaction, scope, period)
   })
 }
 
@@ -50,10 +52,10 @@ async function setTimeZone(db: Queryable, zone: string): Promise<void> {
 
 async function figures(
   db: Queryable,
-  owner: number | undefined,
+  scope: AccessScope,
   period: AnalyticsPeriod,
 ): Promise<AnalyticsCount[]> {
-  const { text, values } = statement(owner, period)
+  const { text, values } = statement(scope, period)
   return (await db.query<AnalyticsCount & object>({ text, values })).rows
 }
 
@@ -61,15 +63,16 @@ async function figures(
  * Everything is read once and counted in two hash tables at the same time; what was done is read from its index.
  * OFFSET keeps the planner from computing each day anew wherever it is used.
  */
-function statement(owner: number | undefined, period: AnalyticsPeriod): Sql {
-  const scope = sql`deleted_at IS NULL ${owner === undefined ? empty : sql`AND user_id = ${owner}`}`
-  const done = sql`FROM tasks WHERE ${scope} AND done_at IS NOT NULL
+function statement(scope: AccessScope, period: AnalyticsPeriod): Sql {
+  const own = scopeFilter(scope, 'user_id')
+  const counted = sql`deleted_at IS NULL ${own === empty ? empty : sql`AND ${own}`}`
+  const done = sql`FROM tasks WHERE ${counted} AND done_at IS NOT NULL
     AND ${near('done_at', period)} AND ${isIn('done_at::date', period)}`
   return sql`
     WITH counted AS (
       SELECT user_id, status, created_on, count(*) AS n FROM (
         SELECT user_id, status, created_at::date AS created_on FROM tasks
-        WHERE ${scope} AND ${near('created_at', period)} OFFSET 0
+        WHERE ${counted} AND ${near('created_at', period)} OFFSET 0
       ) AS task WHERE ${isIn('created_on', period)}
       GROUP BY GROUPING SETS ((user_id), (status, created_on))
     )

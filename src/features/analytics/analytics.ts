@@ -1,5 +1,6 @@
+import { scopeOf } from '../../core/access-scope.ts'
 import type { Actor } from '../../core/actor.ts'
-import { authorize, ownerScope } from '../../core/authorization.ts'
+import { authorize } from '../../core/authorization.ts'
 import { validationError } from '../../core/errors.ts'
 import type { Database } from '../../platform/database/database.ts'
 import { type Status, statuses } from '../tasks/index.ts'
@@ -29,7 +30,7 @@ export async function analyticsFor(
   if (from !== undefined && to !== undefined && from > to)
     throw validationError([{ path: 'query.end_date', message: 'is before `start_date`' }])
   try {
-    return arranged(await countTasks(db, ownerScope(actor), { from, to }, tz), label)
+    return arranged(await countTasks(db, scopeOf(actor), { from, to }, tz), label)
   } catch (error) {
     if (!(error instanceof UnknownTimeZone)) throw error
     throw validationError([{ path: 'query.tz', message: analyticsFormats['time-zone'].message }])

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
 import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
+import { scopeOf } from '../../core/access-scope.ts'
+import { operator } from '../../core/actor.ts'
 import { startIteration } from '../../core/start-iteration.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import { problems } from '../../platform/http/problem.ts'
@@ -28,7 +30,11 @@ export function calendarRoutes(deps: {
   async function* written(owner: number | undefined): AsyncGenerator<string> {
     const name = await site()
     let text = CALENDAR_BEGIN
-    for await (const rows of iterateTasks(db, { users: owner === undefined ? [] : [owner] })) {
+    // A calendar has its user's own tasks only, an admin's too: the filter says which, whatever the scope.
+    for await (const rows of iterateTasks(db, {
+      scope: scopeOf(operator),
+      users: owner === undefined ? [] : [owner],
+    })) {
       yield text + rows.map((row) => calendarTask(row, name)).join('')
       text = ''
     }

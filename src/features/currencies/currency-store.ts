@@ -1,3 +1,4 @@
+import { PUBLIC_AUDIENCE } from '../../events/audience.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import type { CurrencyKey, CurrencyRow } from './currency.ts'
 import { SNAPSHOT } from './currency-events.ts'
@@ -37,7 +38,7 @@ export async function insertCurrency(
       ), noted AS (
         INSERT INTO currency_rates (currency_id, at, source, rate) SELECT id, rated_at, source, rate FROM c
       ), event AS (
-        INSERT INTO events (type, data) SELECT 'currency_created', ${SNAPSHOT} FROM c
+        INSERT INTO events (type, audience, data) SELECT 'currency_created', ${PUBLIC_AUDIENCE}, ${SNAPSHOT} FROM c
       )
       SELECT ${COLUMNS} FROM c`,
     values: [code, rate, nominal, name],
@@ -112,7 +113,7 @@ export function updateCurrency(
       SELECT c.id, c.rated_at, c.source, c.rate FROM c JOIN before USING (id) WHERE c.rate <> before.rate
       ON CONFLICT (currency_id, at, source) DO UPDATE SET rate = excluded.rate
     ), event AS (
-      INSERT INTO events (type, data) SELECT 'currency_updated', ${SNAPSHOT} FROM c
+      INSERT INTO events (type, audience, data) SELECT 'currency_updated', ${PUBLIC_AUDIENCE}, ${SNAPSHOT} FROM c
     )`
   const values = [rate ?? null, nominal ?? null, name !== undefined, name ?? null]
   return change(db, key, versions, statement, values)
@@ -130,7 +131,7 @@ export function deleteCurrency(
       WHERE currencies.id = before.id AND ($3::integer[] IS NULL OR before.version = ANY ($3))
       RETURNING currencies.*
     ), event AS (
-      INSERT INTO events (type, data) SELECT 'currency_deleted', ${SNAPSHOT} FROM c
+      INSERT INTO events (type, audience, data) SELECT 'currency_deleted', ${PUBLIC_AUDIENCE}, ${SNAPSHOT} FROM c
     )`
   return change(db, key, versions, statement)
 }

@@ -1,3 +1,4 @@
+import { PUBLIC_AUDIENCE } from '../../events/audience.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import { SNAPSHOT } from './currency-events.ts'
 import type { RemoteRate } from './currency-message.ts'
@@ -28,7 +29,7 @@ export async function insertRemoteRate(
         INSERT INTO currency_rates (currency_id, at, source, rate) SELECT id, rated_at, source, rate FROM c
         ON CONFLICT (currency_id, at, source) DO UPDATE SET rate = excluded.rate
       )
-      INSERT INTO events (type, data) SELECT 'add_data_from_remote_source', ${SNAPSHOT} FROM c`,
+      INSERT INTO events (type, audience, data) SELECT 'add_data_from_remote_source', ${PUBLIC_AUDIENCE}, ${SNAPSHOT} FROM c`,
     values: [code, rate, timestamp, key ?? null],
   })
   return rowCount === 1

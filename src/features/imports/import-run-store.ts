@@ -1,3 +1,4 @@
+import { ADMINS_AUDIENCE } from '../../events/audience.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import type { ImportCounts, ImportRun, Trigger } from './importer.ts'
 
@@ -11,7 +12,7 @@ const CLOSE = `
     UPDATE import_runs SET state = 'failed', finished_at = clock_timestamp(), error = 'cut off: the process ended'
     WHERE importer = $1 AND state = 'running' RETURNING *
   ), told AS (
-    INSERT INTO events (type, data) SELECT 'background_task_failed',
+    INSERT INTO events (type, audience, data) SELECT 'background_task_failed', ${ADMINS_AUDIENCE},
       json_build_object('importer', importer, 'run_id', id, 'error', error) FROM cut
   )`
 

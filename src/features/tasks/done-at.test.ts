@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { databaseBefore } from '../../../test/support/database-before.ts'
+import { scopeOfUser } from '../../../test/support/scopes.ts'
 import { operator } from '../../core/actor.ts'
 import { createTaskService } from './task-service.ts'
 import type { Status } from './task-status.ts'
@@ -22,7 +23,7 @@ const times = async (id: number) =>
     )
   )[0]!
 const change = (id: number, changes: Parameters<typeof updateTask>[2]) =>
-  updateTask(database.db, id, changes, {})
+  updateTask(database.db, id, changes, { scope: scopeOfUser() })
 
 test('a task has been done since it became so, until it is no more', async () => {
   const id = await create('todo')
@@ -35,8 +36,8 @@ test('a task has been done since it became so, until it is no more', async () =>
   expect(done.done_at! >= done.updated_at!.slice(0, 19)).toBe(true)
 
   await change(id, { title: 'Another', status: 'done' })
-  await trashTask(database.db, id, {})
-  await restoreTask(database.db, id, {})
+  await trashTask(database.db, id, { scope: scopeOfUser() })
+  await restoreTask(database.db, id, { scope: scopeOfUser() })
   expect((await times(id)).done_at).toBe(done.done_at)
 
   await change(id, { reopen: true })

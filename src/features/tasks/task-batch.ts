@@ -1,5 +1,6 @@
+import { scopeOf } from '../../core/access-scope.ts'
 import { type Caller, userIdOf } from '../../core/actor.ts'
-import { authorize, ownerScope } from '../../core/authorization.ts'
+import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, inTransactionOf, type Transaction } from '../../platform/database/database.ts'
 import type { Executables } from './jobs/executable-tasks.ts'
@@ -62,7 +63,7 @@ export function createTaskBatches(
       return await inTransactionOf(db, async (transaction) => {
         const tasks = createTaskService(transaction, deps)
         if (steps.some(moves)) await lockPositions(transaction)
-        if (targets.length > 0) await lockTasks(transaction, targets, ownerScope(by.actor))
+        if (targets.length > 0) await lockTasks(transaction, targets, scopeOf(by.actor))
         const sent: Promise<TaskRow>[] = []
         // They leave without waiting for answers: one connection runs them in the order in which they were sent.
         while (sent.length < steps.length) {

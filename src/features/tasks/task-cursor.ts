@@ -38,7 +38,9 @@ function parsed(payload: string): unknown[] {
   }
 }
 
-function checksum(filter: TaskFilter, sort: SortKey[], payload: string): string {
+// Cursors of the release before listed the reader among the users: theirs stay valid.
+function checksum({ scope, users, ...rest }: TaskFilter, sort: SortKey[], payload: string): string {
+  const filter = { users: scope.isUnlimited ? users : [...new Set([scope.parameter, ...users])], ...rest }
   return createHash('sha256')
     .update(JSON.stringify([filter, sort, payload]))
     .digest('base64url')

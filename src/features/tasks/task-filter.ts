@@ -1,4 +1,6 @@
 import sql, { empty, join, type Sql } from 'sql-template-tag'
+import type { AccessScope } from '../../core/access-scope.ts'
+import { scopeFilter } from '../../platform/access/index.ts'
 import type { Period } from '../../platform/http/period.ts'
 import type { JobState } from './task-job.ts'
 import { searchQuery } from './task-search.ts'
@@ -6,6 +8,8 @@ import { type Priority, type Status, statuses } from './task-status.ts'
 
 /** Which tasks; what is undefined leaves none out. */
 export interface TaskFilter {
+  /** Whose tasks the reader may see. */
+  scope: AccessScope
   /** Of each of these users: more than one have none in common. */
   users: number[]
   statuses?: Status[] | undefined
@@ -33,6 +37,7 @@ export function conditionOf(filter: TaskFilter): Sql {
   const { priorities, city, source, created, due, overdue, hasJob, jobStates, search } = filter
   const conditions = [
     filter.trash ? sql`t.deleted_at IS NOT NULL` : sql`t.deleted_at IS NULL`,
+    scopeFilter(filter.scope, 't.user_id'),
     ...filter.users.map((user) => sql`t.user_id = ${user}`),
     statusIn(filter),
     priorities ? sql`t.priority = ANY (${priorities}::task_priority[])` : empty,

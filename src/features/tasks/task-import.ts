@@ -1,3 +1,4 @@
+import { audienceOfUser } from '../../events/audience.ts'
 import { COLUMNS } from './task-columns.ts'
 
 /**
@@ -20,8 +21,8 @@ created AS (
   WHERE t.id = u.task_id AND (u.title, u.description, u.status) IS DISTINCT FROM (t.title, t.description, t.status)
   RETURNING ${COLUMNS}
 ), imported_events AS (
-  INSERT INTO events (type, user_id, data)
-  SELECT type, user_id, data FROM (
+  INSERT INTO events (type, user_id, audience, data)
+  SELECT type, user_id, ${audienceOfUser('user_id')}, data FROM (
     SELECT 'task_created' AS type, t.user_id, row_to_json(t) AS data, t.id
     FROM (SELECT ${COLUMNS} FROM created t) t
     UNION ALL

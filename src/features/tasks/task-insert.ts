@@ -1,3 +1,4 @@
+import { audienceOfUser } from '../../events/audience.ts'
 import type { StoredEvent } from '../../events/event-types.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
@@ -39,9 +40,9 @@ const insertStatement = (withJobs: boolean) => `
     FROM given ORDER BY index
     RETURNING ${COLUMNS}
   )${withJobs ? `, ${SECRETS}` : ''}
-  INSERT INTO events (type, user_id, data)
-  SELECT 'task_created', t.user_id, row_to_json(t) FROM t ORDER BY t.id
-  RETURNING id, type, at, user_id, data`
+  INSERT INTO events (type, user_id, audience, data)
+  SELECT 'task_created', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t ORDER BY t.id
+  RETURNING id, type, at, audience, data`
 
 /** The job of `given` in its first state; null for a task without one. */
 const QUEUED = `job || jsonb_build_object('state', 'queued', 'attempts', 0, 'runs', 0, 'result', NULL, 'error', NULL,

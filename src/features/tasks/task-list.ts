@@ -1,3 +1,4 @@
+import type { AccessScope } from '../../core/access-scope.ts'
 import { validationError } from '../../core/errors.ts'
 import type { Queryable } from '../../platform/database/database.ts'
 import { type Period, periodOf } from '../../platform/http/period.ts'
@@ -11,13 +12,13 @@ import { byRank, lastDeletedFirst, newestFirst, parseSort, type SortKey } from '
 /** Of whom there are no tasks. */
 const NOBODY = 0
 
-/** The list that a query asks for; of the `owner` only, if there is one. Throws what is wrong with it. */
+/** The list that a query asks for, within the scope. Throws a validation error if the query is wrong. */
 export async function readList(
   db: Queryable,
-  owner: number | undefined,
+  scope: AccessScope,
   { skip, limit, cursor, sort, ...fields }: ListTasks,
 ): Promise<TaskQuery> {
-  const filter = await readFilter(db, owner, fields)
+  const filter = await readFilter(db, scope, fields)
   const keys = sort === undefined ? undefined : sortKeys(sort)
   if (cursor === undefined) return { filter, sort: keys ?? defaultSort(filter), start: { skip }, limit }
   const wrong = (message: string) => validationError([{ path: 'query.cursor', message }])
@@ -28,14 +29,15 @@ export async function readList(
   return { filter, sort: order, start: { cursor: read }, limit }
 }
 
-/** The filter that the fields of a query describe, within the tasks of the `owner`. */
+/** The filter that the fields of a query describe, within the scope. */
 export async function readFilter(
   db: Queryable,
-  owner: number | undefined,
+  scope: AccessScope,
   fields: TaskFilterFields,
 ): Promise<TaskFilter> {
-  const users = [owner, fields.user_id, await userOf(db, fields.user)]
+  const users = [fields.user_id, await userOf(db, fields.user)]
   return {
+    scope,
     users: [...new Set(users.filter((user) => user !== undefined))],
     statuses: fields.status,
     completed: fields.completed,

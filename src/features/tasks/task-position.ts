@@ -1,5 +1,6 @@
+import type { Owned } from '../../core/access-scope.ts'
 import type { Actor } from '../../core/actor.ts'
-import { authorize, type Owned } from '../../core/authorization.ts'
+import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { Transaction } from '../../platform/database/database.ts'
 import { keyBetween } from './position-key.ts'

@@ -3,6 +3,7 @@ import sql from 'sql-template-tag'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../../test/support/database.ts'
 import { type ModelRow, matchesList, sortedAs } from '../../../test/support/list-model.ts'
+import { scopeOfUser } from '../../../test/support/scopes.ts'
 import type { ListTasks } from './list-schema.ts'
 import { readCursor } from './task-cursor.ts'
 import { readList } from './task-list.ts'
@@ -151,7 +152,7 @@ function filtersOf(): Record<string, true> {
 }
 
 const list = async ({ owner, query }: Asked): Promise<TaskPage> =>
-  listTasks(database.db, await readList(database.db, owner, query))
+  listTasks(database.db, await readList(database.db, scopeOfUser(owner), query))
 const ids = (page: TaskPage) => page.rows.map(({ id }) => id)
 
 /** The ids of the whole list, by a plain reading of what is asked. */
@@ -212,7 +213,7 @@ test('a cursor is good for its own list and no other, and for nothing that was c
     const page = await list({ ...one, query: { ...one.query, cursor: '' } })
     if (!page.next || !('cursor' in page.next)) return
     const { cursor } = page.next
-    const { filter, sort } = await readList(database.db, one.owner, { ...one.query, cursor })
+    const { filter, sort } = await readList(database.db, scopeOfUser(one.owner), { ...one.query, cursor })
     expect(sort === undefined).toBe(one.query.q !== undefined && one.query.sort === undefined)
     const i = at % cursor.length
     const changed = cursor.slice(0, i) + (cursor[i] === 'A' ? 'B' : 'A') + cursor.slice(i + 1)
@@ -220,10 +221,10 @@ test('a cursor is good for its own list and no other, and for nothing that was c
     expect(readCursor(filter, sorts, changed)).toBeUndefined()
     const same = JSON.stringify([one.owner, { ...one.query, limit: 1 }])
     if (same === JSON.stringify([other.owner, { ...other.query, limit: 1 }])) return
-    const there = await readList(database.db, other.owner, { ...other.query, limit: 1 })
-    const here = await readList(database.db, one.owner, { ...one.query, limit: 1 })
+    const there = await readList(database.db, scopeOfUser(other.owner), { ...other.query, limit: 1 })
+    const here = await readList(database.db, scopeOfUser(one.owner), { ...one.query, limit: 1 })
     const isOther = JSON.stringify([there.filter, there.sort]) !== JSON.stringify([here.filter, here.sort])
-    const used = readList(database.db, other.owner, { ...other.query, cursor })
+    const used = readList(database.db, scopeOfUser(other.owner), { ...other.query, cursor })
     if (isOther) await expect(used).rejects.toMatchObject({ errors: [{ path: 'query.cursor' }] })
     else await used
   })

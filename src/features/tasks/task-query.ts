@@ -1,4 +1,6 @@
 import sql, { empty, join, raw, type Sql } from 'sql-template-tag'
+import { scopeOf } from '../../core/access-scope.ts'
+import { operator } from '../../core/actor.ts'
 import type { Queryable, Statement } from '../../platform/database/database.ts'
 import { COLUMNS, rowOfValues, type TaskRow, type TaskValues, valuesBehind } from './task-columns.ts'
 import { type Cursor, writeCursor } from './task-cursor.ts'
@@ -184,7 +186,12 @@ function countedPage(query: SortedQuery, counted: boolean): Sql {
 
 const plainText = (counted: boolean) =>
   countedPage(
-    { filter: { users: [] }, sort: [{ column: 'id', descending: false }], start: { skip: 0 }, limit: 100 },
+    {
+      filter: { scope: scopeOf(operator), users: [] },
+      sort: [{ column: 'id', descending: false }],
+      start: { skip: 0 },
+      limit: 100,
+    },
     counted,
   ).text
 const PLAIN_TEXT = plainText(true)

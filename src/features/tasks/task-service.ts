@@ -1,5 +1,6 @@
+import { scopeOf } from '../../core/access-scope.ts'
 import { type Actor, type Caller, userIdOf } from '../../core/actor.ts'
-import { authorize, ownerScope } from '../../core/authorization.ts'
+import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { StoredEvent } from '../../events/event-types.ts'
 import { coalesced } from '../../platform/database/coalesce.ts'
@@ -121,7 +122,7 @@ export function createTaskService(db: Database | Transaction, deps: TaskServiceD
   ): Promise<TaskOutcome> {
     const { actor } = by
     authorize(actor, 'task.change')
-    const row = found(id, await run({ owner: ownerScope(actor), versions }), absent)
+    const row = found(id, await run({ scope: scopeOf(actor), versions }), absent)
     authorize(actor, 'task.change', row)
     if (row.changed) {
       published(db)
@@ -155,11 +156,11 @@ export function createTaskService(db: Database | Transaction, deps: TaskServiceD
     },
     async list(actor, query) {
       authorize(actor, 'task.read')
-      return listTasks(db, await readList(db, ownerScope(actor), query))
+      return listTasks(db, await readList(db, scopeOf(actor), query))
     },
     async *iterate(actor, fields) {
       authorize(actor, 'task.read')
-      yield* iterateTasks(db, await readFilter(db, ownerScope(actor), fields))
+      yield* iterateTasks(db, await readFilter(db, scopeOf(actor), fields))
     },
     async patch(by, id, input, versions, weather = null) {
       const { title, description, priority, due_at: dueAt, labels, city, position: move } = input

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { scopeOfUser } from '../../../test/support/scopes.ts'
 import { readCursor, writeCursor } from './task-cursor.ts'
 import { byRank, isCursorValues, parseSort, reversed } from './task-sort.ts'
 
@@ -62,7 +63,7 @@ test.each<[string, unknown, boolean]>([
 })
 
 test('a cursor that is forged with its checksum and all is refused where PostgreSQL could not compare it', () => {
-  const filter = { users: [] }
+  const filter = { scope: scopeOfUser(), users: [] }
   const forged = (place: unknown) =>
     writeCursor(filter, { sort: byRank, place: place as [], backwards: false })
   expect(readCursor(filter, [byRank], forged([0.5, 1]))).toMatchObject({ place: [0.5, 1], backwards: false })

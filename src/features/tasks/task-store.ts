@@ -1,4 +1,6 @@
-import type { Owned } from '../../core/authorization.ts'
+import type { AccessScope, Owned } from '../../core/access-scope.ts'
+import { audienceOfUser } from '../../events/audience.ts'
+import { scopeCondition } from '../../platform/access/index.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
 import { COLUMNS, rowOfValues, type TaskRow, type TaskValues } from './task-columns.ts'
@@ -22,8 +24,8 @@ export interface TaskChanges {
 
 /** Who may change a row, and which version of it: what it does not match is left as it is. */
 export interface WriteCondition {
-  /** Only a task of this user; undefined: anybody's. */
-  owner?: number | undefined
+  /** Only a task within this scope. */
+  scope: AccessScope
   /** Only one of these versions; undefined: any. */
   versions?: number[] | undefined
 }
@@ -63,18 +65,18 @@ export async function lockTask(transaction: Transaction, id: number): Promise<Ow
 
 /**
  * Locks these tasks, in the order of their ids whatever that of the batch, so that two batches on the same tasks
- * wait for each other and do not deadlock. `owner` as in a Guard.
+ * wait for each other and do not deadlock. `scope` as in a `WriteCondition`.
  */
 export async function lockTasks(
   transaction: Transaction,
   ids: readonly number[],
-  owner: number | undefined,
+  scope: AccessScope,
 ): Promise<void> {
   await transaction.query({
     name: 'task-lock-all',
-    text: `SELECT FROM tasks WHERE id = ANY ($1) AND deleted_at IS NULL AND ($2::integer IS NULL OR user_id = $2)
+    text: `SELECT FROM tasks WHERE id = ANY ($1) AND deleted_at IS NULL AND ${scopeCondition('$2', 'user_id')}
       ORDER BY id FOR UPDATE`,
-    values: [ids, owner ?? null],
+    values: [ids, scope.parameter],
   })
 }
 
@@ -106,7 +108,7 @@ export async function updateTask(
           coalesce($14, labels) AS labels,
           coalesce($15, position) AS position
         FROM before
-        WHERE ($9::integer[] IS NULL OR version = ANY ($9)) AND ($10::integer IS NULL OR user_id = $10)
+        WHERE ($9::integer[] IS NULL OR version = ANY ($9)) AND ${scopeCondition('$10', 'user_id')}
       ), t AS (
         UPDATE tasks t SET title = after.title, description = after.description, status = after.status,
           priority = after.priority, due_at = after.due_at, labels = after.labels, position = after.position,
@@ -119,7 +121,8 @@ export async function updateTask(
           AND (before.job IS NULL OR after.status = before.status OR before.job ->> 'state' NOT IN ('queued', 'running'))
         RETURNING ${COLUMNS}
       ), event AS (
-        INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t
+        INSERT INTO events (type, user_id, audience, data)
+        SELECT 'task_updated', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t
       )
       SELECT ${COLUMNS}, true AS changed, ${CHANGED_FIELDS} AS fields
       FROM t JOIN after USING (id) JOIN before USING (id)
@@ -135,7 +138,7 @@ export async function updateTask(
       changes.city !== undefined,
       changes.city ?? null,
       guard.versions ?? null,
-      guard.owner ?? null,
+      guard.scope.parameter,
       changes.priority ?? null,
       changes.dueAt !== undefined,
       changes.dueAt ?? null,
@@ -167,20 +170,20 @@ export async function trashTask(
             ELSE before.job || '{"state": "failed", "error": "cancelled: the task was deleted"}' END
         FROM before LEFT JOIN pending USING (id)
         WHERE t.id = before.id AND ($2::integer[] IS NULL OR before.version = ANY ($2))
-          AND ($3::integer IS NULL OR before.user_id = $3)
+          AND ${scopeCondition('$3', 'before.user_id')}
         RETURNING ${COLUMNS}
       ), run AS (
         UPDATE task_runs SET state = 'cancelled', finished_at = clock_timestamp(), error = 'the task was deleted'
         FROM t JOIN pending USING (id)
         WHERE task_runs.task_id = t.id AND number = pending.run AND task_runs.state = 'running'
       ), event AS (
-        INSERT INTO events (type, user_id, data)
-        SELECT 'task_deleted', t.user_id, json_build_object('task_id', t.id) FROM t
+        INSERT INTO events (type, user_id, audience, data)
+        SELECT 'task_deleted', t.user_id, ${audienceOfUser('t.user_id')}, json_build_object('task_id', t.id) FROM t
       )
       SELECT ${COLUMNS}, true AS changed FROM t
       UNION ALL
       SELECT ${COLUMNS}, false FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
-    values: [id, guard.versions ?? null, guard.owner ?? null],
+    values: [id, guard.versions ?? null, guard.scope.parameter],
   })
   return rows[0]
 }
@@ -198,15 +201,16 @@ export async function restoreTask(
         SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NOT NULL FOR UPDATE
       ), t AS (
         UPDATE tasks t SET deleted_at = NULL, version = t.version + 1, updated_at = clock_timestamp()
-        FROM before WHERE t.id = before.id AND ($2::integer IS NULL OR before.user_id = $2)
+        FROM before WHERE t.id = before.id AND ${scopeCondition('$2', 'before.user_id')}
         RETURNING ${COLUMNS}
       ), event AS (
-        INSERT INTO events (type, user_id, data) SELECT 'task_created', t.user_id, row_to_json(t) FROM t
+        INSERT INTO events (type, user_id, audience, data)
+        SELECT 'task_created', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t
       )
       SELECT ${COLUMNS}, true AS changed FROM t
       UNION ALL
       SELECT ${COLUMNS}, false FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
-    values: [id, guard.owner ?? null],
+    values: [id, guard.scope.parameter],
   })
   return rows[0]
 }

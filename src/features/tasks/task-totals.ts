@@ -34,8 +34,9 @@ export function boundedCount(filter: TaskFilter): Sql {
 
 /** Rows, one for each match. */
 function matches(filter: TaskFilter): Sql {
-  const { users, labels = [], ...others } = filter
-  const isLabelled = users.length === 0 && Object.values(others).every((value) => value === undefined)
+  const { scope, users, labels = [], ...others } = filter
+  const isLabelled =
+    scope.isUnlimited && users.length === 0 && Object.values(others).every((value) => value === undefined)
   // The index says it alone, without a look at the tasks.
   if (isLabelled && labels.length === 1) return tasksLabelled(labels[0]!)
   return sql`FROM tasks t WHERE ${conditionOf(filter)}`

@@ -1,5 +1,13 @@
-import { publicTypes } from '../../events/event-types.ts'
+import { mayReceiveSql, storedAudience } from '../../events/audience.ts'
+import { storedScope } from '../../platform/access/index.ts'
 import type { Queryable } from '../../platform/database/database.ts'
+
+/** The audience of the event of a delivery `d`. */
+export const DELIVERY_AUDIENCE = storedAudience({
+  audience: 'd.event_audience',
+  type: 'd.type',
+  userId: 'd.event_user_id',
+})
 
 /** A delivery that is due: what is to be sent, and where to. */
 export interface DueDelivery {
@@ -30,13 +38,13 @@ export async function findDue(
     text: `
       SELECT d.id, d.webhook_id, d.event_id, d.body, d.tries, w.url, w.enabled, w.secret,
         CASE WHEN w.old_secret_until > now() THEN w.old_secret END AS old_secret,
-        coalesce(w.user_id IS NULL OR NOT u.disabled AND (u.role = 'admin' OR u.id = d.event_user_id
-          OR d.type = ANY ($4)), false) AS allowed
+        coalesce((w.user_id IS NULL OR NOT u.disabled)
+          AND ${mayReceiveSql(storedScope('w.user_id', 'u'), DELIVERY_AUDIENCE)}, false) AS allowed
       FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id LEFT JOIN users u ON u.id = w.user_id
       WHERE d.webhook_id = $1 AND d.state = 'waiting' AND d.next_attempt_at <= now() AND d.id <> ALL ($2)
         AND (w.paused_until IS NULL OR w.paused_until <= now())
       ORDER BY d.next_attempt_at, d.id LIMIT $3`,
-    values: [webhookId, except, limit, [...publicTypes]],
+    values: [webhookId, except, limit],
   })
   return rows
 }

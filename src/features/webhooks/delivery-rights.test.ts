@@ -95,6 +95,32 @@ test('a former admin is not sent, nor shown, what waited of others', async () =>
   expect(receiver.received).toHaveLength(before)
 })
 
+test('a delivery as the release before writes it is sent and shown to who may read its event, and to nobody else', async () => {
+  const [anna, boris] = [await user(), await user()]
+  const own = await create(anna, 'anna')
+  const foreign = await create(boris, 'boris')
+  for (const { id } of [own, foreign]) {
+    receiver.answer(500)
+    await harness.tell(1, { user_id: id === own.id ? anna.id : boris.id })
+    await waitFor(id === own.id ? 'anna' : 'boris')
+    // Both are about a resource of Anna's now, and have no audience.
+    await harness.database.rows(
+      'UPDATE webhook_deliveries SET event_audience = NULL, event_user_id = $2 WHERE webhook_id = $1',
+      [id, anna.id],
+    )
+  }
+  const { deliveries } = harness.services()
+  const [ofAnna] = await harness.deliveries(own.id)
+  const [ofBoris] = await harness.deliveries(foreign.id)
+  expect(await deliveries.get(anna, own.id, ofAnna!.id)).toMatchObject({ event: { id: ofAnna!.event_id } })
+  expect(await deliveries.get(boris, foreign.id, ofBoris!.id)).toMatchObject({ event: null })
+  receiver.answer(204)
+  await deliveries.redeliver(boris, foreign.id, ofBoris!.id)
+  await harness.delivery(foreign.id, { state: 'failed', error: 'its owner may no longer read the event' })
+  await deliveries.redeliver(anna, own.id, ofAnna!.id)
+  await harness.delivery(own.id, { state: 'delivered' })
+})
+
 test('only the types that are asked for come', async () => {
   const { id } = await harness.create(`${receiver.url}/created`, ['task_created'])
   await harness.tell(1)
@@ -115,7 +141,7 @@ test('a new webhook does not get what was there before it, though the feed is be
 test('an event that cannot be told, to anybody, is not sent', async () => {
   const { id } = await create(operator, 'told')
   const [untold, told] = harness.write(2)
-  await harness.hand([new Frame({ ...untold!, user_id: null }, ''), told!])
+  await harness.hand([new Frame({ ...untold!, audience: 'admins' }, ''), told!])
   await harness.delivery(id, { state: 'delivered', event_id: String(told!.id) })
   expect(await harness.deliveries(id)).toHaveLength(1)
 })

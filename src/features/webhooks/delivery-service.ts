@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { scopeOf } from '../../core/access-scope.ts'
 import type { Actor } from '../../core/actor.ts'
-import { ownerScope } from '../../core/authorization.ts'
 import { DomainError } from '../../core/errors.ts'
-import { type EventType, publicTypes } from '../../events/event-types.ts'
+import { mayReceive } from '../../events/audience.ts'
 import type { Database, Queryable, Transaction } from '../../platform/database/database.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
 import { bookRuns } from './delivery-run-store.ts'
@@ -50,12 +50,9 @@ export function createDeliveryService(
     },
     async get(actor, webhookId, id) {
       await webhookToRead(db, actor, webhookId)
-      const { body, event_user_id: subject, ...delivery } = found(id, await findDelivery(db, webhookId, id))
-      // Of an admin who is none any more it may tell of somebody else's things.
-      const owner = ownerScope(actor)
-      const isReadable =
-        owner === undefined || owner === subject || publicTypes.has(delivery.type as EventType)
-      return { ...delivery, event: isReadable ? JSON.parse(body) : null }
+      const { body, audience, ...delivery } = found(id, await findDelivery(db, webhookId, id))
+      // A former admin's webhook may have deliveries about other users' resources.
+      return { ...delivery, event: mayReceive(scopeOf(actor), audience) ? JSON.parse(body) : null }
     },
     async redeliver(actor, webhookId, id) {
       authorizeSending(actor)

@@ -1,4 +1,6 @@
+import { type Audience, audienceOfUser } from '../../events/audience.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
+import { DELIVERY_AUDIENCE } from './attempt-store.ts'
 import type { Delivery, DeliveryState } from './webhook.ts'
 
 const PUBLIC = `d.id, d.webhook_id, d.event_id, d.type, d.state, d.attempts, d.response_status, d.error,
@@ -7,7 +9,7 @@ const PUBLIC = `d.id, d.webhook_id, d.event_id, d.type, d.state, d.attempts, d.r
 const WAITING_DAYS = 2
 
 /** A delivery with what is sent, and whose things the event tells of. */
-export type WholeDelivery = Delivery & { body: string; event_user_id: number | null }
+export type WholeDelivery = Delivery & { body: string; audience: Audience }
 
 /** Newest first, older than `before`. */
 export async function listDeliveries(
@@ -30,7 +32,7 @@ export async function findDelivery(
   id: number,
 ): Promise<WholeDelivery | undefined> {
   const { rows } = await db.query<WholeDelivery & object>({
-    text: `SELECT ${PUBLIC}, d.body, d.event_user_id FROM webhook_deliveries d
+    text: `SELECT ${PUBLIC}, d.body, ${DELIVERY_AUDIENCE} AS audience FROM webhook_deliveries d
       WHERE d.webhook_id = $1 AND d.id = $2`,
     values: [webhookId, id],
   })
@@ -43,8 +45,8 @@ export async function insertDelivery(
   message: { webhookId: number; eventId: string; userId: number | null; type: string; body: string },
 ): Promise<Delivery> {
   const { rows } = await transaction.query<Delivery & object>({
-    text: `INSERT INTO webhook_deliveries AS d (webhook_id, event_id, event_user_id, type, body, next_attempt_at)
-      VALUES ($1, $2, $3, $4, $5, now()) RETURNING ${PUBLIC}`,
+    text: `INSERT INTO webhook_deliveries AS d (webhook_id, event_id, event_user_id, event_audience, type, body, next_attempt_at)
+      VALUES ($1, $2, $3, ${audienceOfUser('$3::integer')}, $4, $5, now()) RETURNING ${PUBLIC}`,
     values: [message.webhookId, message.eventId, message.userId, message.type, message.body],
   })
   return rows[0]!

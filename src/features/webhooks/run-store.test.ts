@@ -38,7 +38,7 @@ afterAll(() => stack.disposeAsync())
 let events = 0
 /** Tells an event; the transaction commits when `before` is over. */
 function tell(before: () => Promise<void> = async () => {}): Promise<void> {
-  const frame = new Frame({ id: ++events, type: 'task_deleted', user_id: null }, '{}')
+  const frame = new Frame({ id: ++events, type: 'task_deleted', audience: 'admins' }, '{}')
   return webhookConsumer({ db: database.db, queue }).take([frame], before, new AbortController().signal)
 }
 /** A run that is under way, with nothing left to do. */

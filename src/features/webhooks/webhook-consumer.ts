@@ -1,6 +1,7 @@
+import { mayReceiveSql, userOfAudience } from '../../events/audience.ts'
 import type { EventConsumer } from '../../events/event-consumers.ts'
-import { publicTypes } from '../../events/event-types.ts'
 import type { Frame } from '../../events/frame.ts'
+import { storedScope } from '../../platform/access/index.ts'
 import type { Database, Transaction } from '../../platform/database/database.ts'
 import type { DeliveryQueue } from './delivery-queue.ts'
 import { bookRuns } from './delivery-run-store.ts'
@@ -41,12 +42,13 @@ async function insertDeliveries(transaction: Transaction, frames: readonly Frame
     // The lock keeps a webhook until the commit from being deleted, and a run of it from ending unseen.
     text: `
       WITH d AS (
-        INSERT INTO webhook_deliveries (webhook_id, event_id, event_user_id, type, body, next_attempt_at)
-        SELECT w.id, e.id, e.user_id, e.type, e.body, now()
-        FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[]) AS e (id, user_id, type, body)
+        INSERT INTO webhook_deliveries (webhook_id, event_id, event_user_id, event_audience, type, body, next_attempt_at)
+        SELECT w.id, e.id, ${userOfAudience('e.audience')}, e.audience, e.type, e.body, now()
+        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS e (id, audience, type, body)
           JOIN webhooks w ON w.enabled AND e.id > w.after_event AND (w.types IS NULL OR e.type = ANY (w.types))
           LEFT JOIN users u ON u.id = w.user_id
-        WHERE w.user_id IS NULL OR NOT u.disabled AND (u.role = 'admin' OR u.id = e.user_id OR e.type = ANY ($5))
+        WHERE (w.user_id IS NULL OR NOT u.disabled)
+          AND ${mayReceiveSql(storedScope('w.user_id', 'u'), 'e.audience')}
         ORDER BY e.id, w.id
         FOR KEY SHARE OF w
         RETURNING webhook_id
@@ -54,10 +56,9 @@ async function insertDeliveries(transaction: Transaction, frames: readonly Frame
       SELECT DISTINCT webhook_id FROM d`,
     values: [
       frames.map(({ id }) => id),
-      frames.map(({ userId }) => userId),
+      frames.map(({ audience }) => audience),
       frames.map(({ type }) => type),
       frames.map(({ text }) => text),
-      [...publicTypes],
     ],
   })
   return rows.map(({ webhook_id: id }) => id)

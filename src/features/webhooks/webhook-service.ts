@@ -1,5 +1,6 @@
+import { scopeOf } from '../../core/access-scope.ts'
 import { type Actor, userIdOf } from '../../core/actor.ts'
-import { authorize, ownerScope } from '../../core/authorization.ts'
+import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import type { Database, Queryable } from '../../platform/database/database.ts'
 import type { AddressGuard } from '../../platform/outbound/address-guard.ts'
@@ -60,7 +61,7 @@ export function createWebhookService(
     },
     async list(actor, page) {
       authorize(actor, 'webhook.read')
-      return listWebhooks(db, { owner: ownerScope(actor), ...page })
+      return listWebhooks(db, { scope: scopeOf(actor), ...page })
     },
     get: (actor, id) => webhookToRead(db, actor, id),
     async change(actor, id, changes) {

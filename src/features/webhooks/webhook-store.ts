@@ -1,4 +1,6 @@
+import type { AccessScope } from '../../core/access-scope.ts'
 import type { EventType } from '../../events/event-types.ts'
+import { scopeCondition } from '../../platform/access/index.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Webhook } from './webhook.ts'
 
@@ -73,19 +75,19 @@ export async function lockWebhook(transaction: Transaction, id: number): Promise
   return rows[0]
 }
 
-/** `owner`: only this user's; undefined: everybody's. */
+/** Returns a page of the webhooks within the scope, and how many there are. */
 export async function listWebhooks(
   db: Queryable,
-  { owner, skip, limit }: { owner: number | undefined; skip: number; limit: number },
+  { scope, skip, limit }: { scope: AccessScope; skip: number; limit: number },
 ): Promise<{ webhooks: Webhook[]; total: number }> {
-  const own = '($1::integer IS NULL OR w.user_id = $1)'
+  const own = scopeCondition('$1', 'w.user_id')
   const { rows } = await db.query<Webhook & object>({
     text: `SELECT ${PUBLIC} FROM webhooks w WHERE ${own} ORDER BY w.id LIMIT $2 OFFSET $3`,
-    values: [owner, limit, skip],
+    values: [scope.parameter, limit, skip],
   })
   const counted = await db.query<{ total: number }>({
     text: `SELECT count(*) AS total FROM webhooks w WHERE ${own}`,
-    values: [owner],
+    values: [scope.parameter],
   })
   return { webhooks: rows, total: counted.rows[0]!.total }
 }

@@ -121,12 +121,14 @@ CREATE TABLE events (
   at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
   user_id integer,
   data json NOT NULL,
+  audience text,
   CONSTRAINT events_pkey PRIMARY KEY (id)
 );
 CREATE INDEX events_of_currencies ON public.events USING btree (id) WHERE (type = ANY (ARRAY['currency_created'::text, 'currency_updated'::text, 'currency_deleted'::text, 'add_data_from_remote_source'::text]));
 CREATE INDEX events_user_id ON public.events USING btree (user_id, id) WHERE (user_id IS NOT NULL);
 COMMENT ON TABLE events IS 'outbox: written in the transaction of the change each row tells of; delivered in id order';
 COMMENT ON COLUMN events.user_id IS 'owner of what the event tells of; null: nobody in particular';
+COMMENT ON COLUMN events.audience IS 'who may receive it: public, user:<id> or admins; null: follows from type and user_id';
 
 CREATE TABLE idempotency_keys (
   scope text NOT NULL,
@@ -378,6 +380,7 @@ CREATE TABLE webhook_deliveries (
   last_attempt_at timestamp with time zone,
   next_attempt_at timestamp with time zone,
   finished_at timestamp with time zone,
+  event_audience text,
   CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id),
   CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'failed'::text]))),
   CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE
@@ -387,6 +390,7 @@ CREATE INDEX webhook_deliveries_webhook_id ON public.webhook_deliveries USING bt
 COMMENT ON TABLE webhook_deliveries IS 'one row for each event of each webhook that gets it; a job in the schema pgboss works off what is due at one webhook';
 COMMENT ON COLUMN webhook_deliveries.body IS 'the envelope as it was told: the event may be purged before the last attempt';
 COMMENT ON COLUMN webhook_deliveries.tries IS 'failed attempts since the first, or since a redelivery';
+COMMENT ON COLUMN webhook_deliveries.event_audience IS 'audience of the event; null: follows from type and event_user_id';
 
 CREATE TABLE webhooks (
   id integer NOT NULL GENERATED ALWAYS AS IDENTITY,

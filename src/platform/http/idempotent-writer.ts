@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Action, authorize, type Owned } from '../../core/authorization.ts'
+import type { Owned } from '../../core/access-scope.ts'
+import { type Action, authorize } from '../../core/authorization.ts'
 import { validationError } from '../../core/errors.ts'
 import type { Database, Transaction } from '../database/database.ts'
 import { type StoredResponse, withIdempotencyKey } from '../idempotency/idempotency-keys.ts'

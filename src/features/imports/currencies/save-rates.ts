@@ -1,3 +1,4 @@
+import { PUBLIC_AUDIENCE } from '../../../events/audience.ts'
 import type { Queryable } from '../../../platform/database/database.ts'
 import type { ImportCounts } from '../importer.ts'
 import type { CbrFile } from './cbr-file.ts'
@@ -123,8 +124,8 @@ WITH ${INCOMING}, news AS (
 ), asked AS (
   INSERT INTO currency_days (day) VALUES ($1::date) ON CONFLICT DO NOTHING
 ), told AS (
-  INSERT INTO events (type, data)
-  SELECT type, json_build_object('row', row, 'rate', rate) FROM (
+  INSERT INTO events (type, audience, data)
+  SELECT type, ${PUBLIC_AUDIENCE}, json_build_object('row', row, 'rate', rate) FROM (
     SELECT 'currency_created' AS type, code, row_to_json(c) AS row, rate::text FROM created c
     UNION ALL
     SELECT 'currency_updated', code, row_to_json(u), rate::text FROM updated u

@@ -1,3 +1,6 @@
+import type { AccessScope } from '../../../core/access-scope.ts'
+import { audienceOfUser } from '../../../events/audience.ts'
+import { scopeCondition } from '../../../platform/access/index.ts'
 import type { Queryable } from '../../../platform/database/database.ts'
 import { rowFromSnapshot, TASK_COLUMNS, type TaskRow } from '../index.ts'
 import { dueIn } from '../task-job.ts'
@@ -23,13 +26,9 @@ const REQUEUE = control({
     OR before.job ->> 'state' = 'queued' AND (before.job ->> 'due_at')::timestamptz > now()`,
 })
 
-/** Ends a pending job as failed, and its run with it; only a task of `owner`, or anybody's. */
-export function cancelJob(
-  db: Queryable,
-  id: number,
-  owner: number | undefined,
-): Promise<Controlled | undefined> {
-  return controlled(db, 'job-cancel', CANCEL, [id, owner ?? null])
+/** Ends a pending job as failed, and its run with it; only of a task within the scope. */
+export function cancelJob(db: Queryable, id: number, scope: AccessScope): Promise<Controlled | undefined> {
+  return controlled(db, 'job-cancel', CANCEL, [id, scope.parameter])
 }
 
 /**
@@ -39,23 +38,23 @@ export function cancelJob(
 export function requeueJob(
   db: Queryable,
   id: number,
-  owner: number | undefined,
+  scope: AccessScope,
   ticket: string,
 ): Promise<Controlled | undefined> {
-  return controlled(db, 'job-requeue', REQUEUE, [id, owner ?? null, ticket])
+  return controlled(db, 'job-requeue', REQUEUE, [id, scope.parameter, ticket])
 }
 
-/** The change of one task by its id ($1), if it is of the owner ($2), with its event. */
+/** The change of one task by its id ($1), if it is within the scope ($2), with its event. */
 function control({ set, where, also = '' }: { set: string; where: string; also?: string }): string {
   return `
     WITH before AS (
       SELECT ${TASK_COLUMNS} FROM tasks t WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
     ), t AS (
       UPDATE tasks t SET ${set}, version = t.version + 1, updated_at = clock_timestamp()
-      FROM before WHERE t.id = before.id AND ($2::integer IS NULL OR before.user_id = $2) AND (${where})
+      FROM before WHERE t.id = before.id AND ${scopeCondition('$2', 'before.user_id')} AND (${where})
       RETURNING ${TASK_COLUMNS}
     ), ${also} told AS (
-      INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t RETURNING data
+      INSERT INTO events (type, user_id, audience, data) SELECT 'task_updated', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t RETURNING data
     )
     SELECT data, true AS changed FROM told
     UNION ALL

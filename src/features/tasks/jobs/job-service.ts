@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { scopeOf } from '../../../core/access-scope.ts'
 import { type Actor, type Caller, caller } from '../../../core/actor.ts'
-import { authorize, ownerScope } from '../../../core/authorization.ts'
+import { authorize } from '../../../core/authorization.ts'
 import { DomainError } from '../../../core/errors.ts'
 import { type Database, inTransactionOf, type Transaction } from '../../../platform/database/database.ts'
 import type { TaskEffects } from '../index.ts'
@@ -46,7 +47,7 @@ export function createJobService(db: Database | Transaction, deps: JobServiceDep
       authorize(by.actor, 'task.change')
       const queued = await inTransactionOf(db, async (transaction) => {
         const ticket = randomUUID()
-        const row = await requeueJob(transaction, id, ownerScope(by.actor), ticket)
+        const row = await requeueJob(transaction, id, scopeOf(by.actor), ticket)
         if (!row?.changed) return row
         executables.authorize(by.actor, row.job!.type)
         await queue.add(transaction, [{ id: ticket, taskId: id }])
@@ -60,7 +61,7 @@ export function createJobService(db: Database | Transaction, deps: JobServiceDep
     },
     async cancel(by, id) {
       authorize(by.actor, 'task.change')
-      const row = checked(by.actor, id, await cancelJob(db, id, ownerScope(by.actor)), 'cancelled')
+      const row = checked(by.actor, id, await cancelJob(db, id, scopeOf(by.actor)), 'cancelled')
       done(by, row, 'cancelled')
       return row
     },
@@ -70,5 +71,5 @@ export function createJobService(db: Database | Transaction, deps: JobServiceDep
 /** The figures of the tasks that the actor may see. */
 export function queueStatisticsFor(db: Database, actor: Actor): Promise<QueueStatistics> {
   authorize(actor, 'task.read')
-  return queueStatistics(db, ownerScope(actor))
+  return queueStatistics(db, scopeOf(actor))
 }

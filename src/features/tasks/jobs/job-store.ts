@@ -1,3 +1,4 @@
+import { audienceOfUser } from '../../../events/audience.ts'
 import type { Transaction } from '../../../platform/database/database.ts'
 import { TASK_COLUMNS } from '../index.ts'
 import { dueIn } from '../task-job.ts'
@@ -56,7 +57,7 @@ export async function startRuns(
         INSERT INTO task_runs (task_id, number, attempt, worker)
         SELECT id, (job ->> 'runs')::integer, (job ->> 'attempts')::integer, $3 FROM t WHERE job ->> 'state' = 'running'
       ), told AS (
-        INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t ORDER BY t.id
+        INSERT INTO events (type, user_id, audience, data) SELECT 'task_updated', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t ORDER BY t.id
       )
       SELECT t.job ->> 'ticket' AS ticket, t.id AS "taskId", (t.job ->> 'runs')::integer AS number,
         (t.job ->> 'attempts')::integer AS attempt, (t.job ->> 'max_attempts')::integer AS "maxAttempts",
@@ -118,7 +119,7 @@ export async function endRuns(transaction: Transaction, runs: readonly EndedRun[
         FROM before b WHERE t.id = b.id AND t.id = ANY (ARRAY(SELECT id FROM before))
         RETURNING ${TASK_COLUMNS}
       ), told AS (
-        INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t ORDER BY t.id
+        INSERT INTO events (type, user_id, audience, data) SELECT 'task_updated', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t ORDER BY t.id
       )
       SELECT id, number FROM before`,
     values: [JSON.stringify(given)],

@@ -1,3 +1,5 @@
+import { scopeOf } from '../../../core/access-scope.ts'
+import { operator } from '../../../core/actor.ts'
 import type { Database } from '../../../platform/database/database.ts'
 import type { RabbitMqIntake } from '../../../platform/messaging/rabbitmq/rabbitmq-intake.ts'
 import type { Metrics } from '../../../platform/metrics/index.ts'
@@ -12,7 +14,7 @@ export function registerQueueMetrics(
   let asked: Promise<QueueStatistics> | undefined
   // Those who ask at the same time share an answer.
   const figures = () => {
-    asked ??= queueStatistics(db, undefined).finally(() => {
+    asked ??= queueStatistics(db, scopeOf(operator)).finally(() => {
       asked = undefined
     })
     return asked

@@ -1,3 +1,5 @@
+import type { AccessScope } from '../../../core/access-scope.ts'
+import { scopeCondition } from '../../../platform/access/index.ts'
 import type { Queryable } from '../../../platform/database/database.ts'
 
 /** A row of `task_runs`, as it is shown; times are ISO 8601, UTC, microseconds. */
@@ -49,8 +51,8 @@ export interface QueueStatistics {
   per_minute: { succeeded: number; failed: number }
 }
 
-/** Of everybody's tasks, or of those of `owner`. */
-export async function queueStatistics(db: Queryable, owner: number | undefined): Promise<QueueStatistics> {
+/** Returns the figures of the tasks within the scope. */
+export async function queueStatistics(db: Queryable, scope: AccessScope): Promise<QueueStatistics> {
   const { rows } = await db.query<QueueStatistics & object>({
     text: `
       SELECT jobs.*, json_build_object('succeeded', succeeded, 'failed', runs.failed) AS per_minute
@@ -60,14 +62,14 @@ export async function queueStatistics(db: Queryable, owner: number | undefined):
           count(*) FILTER (WHERE job ->> 'state' = 'failed') AS failed,
           min(job ->> 'due_at') FILTER (WHERE job ->> 'state' = 'queued' AND (job ->> 'due_at')::timestamptz <= now()) AS oldest
         FROM tasks WHERE job IS NOT NULL AND job ->> 'state' IN ('queued', 'running', 'failed')
-          AND deleted_at IS NULL AND ($1::integer IS NULL OR user_id = $1)
+          AND deleted_at IS NULL AND ${scopeCondition('$1', 'user_id')}
       ) jobs, (
         SELECT count(*) FILTER (WHERE r.state = 'succeeded') AS succeeded,
           count(*) FILTER (WHERE r.state IN ('failed', 'lost')) AS failed
         FROM task_runs r JOIN tasks t ON t.id = r.task_id
-        WHERE r.finished_at > now() - interval '1 minute' AND ($1::integer IS NULL OR t.user_id = $1)
+        WHERE r.finished_at > now() - interval '1 minute' AND ${scopeCondition('$1', 't.user_id')}
       ) runs`,
-    values: [owner ?? null],
+    values: [scope.parameter],
   })
   return rows[0]!
 }

@@ -1,3 +1,4 @@
+import { audienceOfUser } from '../../../events/audience.ts'
 import type { Queryable } from '../../../platform/database/database.ts'
 import type { Weather } from '../../weather/index.ts'
 import { COLUMNS } from '../task-columns.ts'
@@ -41,7 +42,8 @@ export async function fillWeather(db: Queryable, { city, ids }: DueCity, weather
         WHERE id = ANY ($1) AND city = $2 AND weather IS NULL AND deleted_at IS NULL
         RETURNING ${COLUMNS}
       )
-      INSERT INTO events (type, user_id, data) SELECT 'task_updated', t.user_id, row_to_json(t) FROM t ORDER BY t.id`,
+      INSERT INTO events (type, user_id, audience, data)
+      SELECT 'task_updated', t.user_id, ${audienceOfUser('t.user_id')}, row_to_json(t) FROM t ORDER BY t.id`,
     values: [ids, city, weather],
   })
   return rowCount ?? 0

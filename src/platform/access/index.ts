@@ -1,0 +1,1 @@
+export { scopeCondition, scopeFilter, storedScope } from './scope-sql.ts'
