@@ -68,7 +68,6 @@ export function createImportRunner(deps: {
     await using session = await db.session()
     if (!(await lock(session, importer.name, wait))) return skipped(importer)
     const runId = await beginRun(db, importer.name, trigger)
-    db.afterCommit(onChange) // A run that was cut off is closed with an event.
     begun?.(runId)
     const context = { importer: importer.name, runId }
     log.info(context, 'import started')
