@@ -183,6 +183,14 @@ test('no URL pattern decides who may call a route', () => {
   }
 })
 
+test('only the feature of tasks writes tasks', () => {
+  const writers = modules.filter(({ text }) =>
+    /INSERT INTO tasks\b|UPDATE tasks\b|DELETE FROM tasks\b/.test(text),
+  )
+  expect(writers.length).toBeGreaterThan(0)
+  expect(writers.map(({ path }) => path).filter((path) => !path.startsWith('features/tasks/'))).toEqual([])
+})
+
 test('the environment is read in one place', () => {
   const readers = modules.filter(({ text }) => text.includes('process.env')).map(({ path }) => path)
   expect(readers).toEqual(['platform/config/env.ts'])

@@ -1,5 +1,6 @@
 import type { ListTasks } from '../../src/features/tasks/list-schema.ts'
-import { priorities, type TaskRow } from '../../src/features/tasks/task.ts'
+import type { TaskRow } from '../../src/features/tasks/task-columns.ts'
+import { priorities } from '../../src/features/tasks/task-status.ts'
 
 /** A task, with where its texts stand in PostgreSQL's order of them. */
 export type ModelRow = TaskRow & { title_order: number; status_order: number }

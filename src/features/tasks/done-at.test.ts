@@ -3,8 +3,8 @@ import { createTestDatabase, type TestDatabase } from '../../../test/support/dat
 import { databaseBefore } from '../../../test/support/database-before.ts'
 import { scopeOfUser } from '../../../test/support/scopes.ts'
 import { operator } from '../../core/actor.ts'
-import type { Status } from './task.ts'
 import { createTaskService } from './task-service.ts'
+import type { Status } from './task-status.ts'
 import { restoreTask, trashTask, updateTask } from './task-store.ts'
 
 let database: TestDatabase

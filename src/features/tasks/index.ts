@@ -1,17 +1,8 @@
 export { iterateTasks } from './iterate-tasks.ts'
-export {
-  parseStatus,
-  rowFromSnapshot,
-  type Status,
-  statuses,
-  statusLabel,
-  type TaskPresenter,
-  type TaskRow,
-  taskPresenter,
-} from './task.ts'
+export { type TaskPresenter, taskPresenter } from './task.ts'
 export { createTaskBatches } from './task-batch.ts'
 export { taskBatchRoutes } from './task-batch-routes.ts'
-export { COLUMNS as TASK_COLUMNS } from './task-columns.ts'
+export { COLUMNS as TASK_COLUMNS, rowFromSnapshot, type TaskRow } from './task-columns.ts'
 export type { TaskEffects } from './task-effects.ts'
 export { taskEventRenderers, taskEventSchemas } from './task-events.ts'
 export { taskExportRoutes } from './task-export-routes.ts'
@@ -23,6 +14,7 @@ export {
   ImportedTaskSchema,
   isImported,
 } from './task-file.ts'
+export { IMPORTED_TASKS } from './task-import.ts'
 export type { NewJob } from './task-job.ts'
 export { taskRoutes } from './task-routes.ts'
 export {
@@ -40,6 +32,7 @@ export {
   type TaskService,
   type TaskServiceDeps,
 } from './task-service.ts'
+export { parseStatus, type Status, statuses, statusLabel } from './task-status.ts'
 export { findTask, lockTask, purgeTrash } from './task-store.ts'
 export { createTaskWeather, type TaskWeather } from './weather/task-weather.ts'
 export {

@@ -1,7 +1,6 @@
 import sql, { raw } from 'sql-template-tag'
 import type { Queryable } from '../../platform/database/database.ts'
-import type { TaskRow } from './task.ts'
-import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
+import { COLUMNS, rowOfValues, type TaskRow, type TaskValues } from './task-columns.ts'
 import { conditionOf, type TaskFilter } from './task-filter.ts'
 
 /** Some megabytes, if all have the longest descriptions. */

@@ -2,9 +2,9 @@ import type {} from '@fastify/swagger'
 import type { FastifyPluginCallbackJsonSchemaToTs } from '@fastify/type-provider-json-schema-to-ts'
 import { idempotentHeaders } from '../../platform/http/idempotent-writer.ts'
 import { problems } from '../../platform/http/problem.ts'
-import type { TaskRow } from './task.ts'
 import type { TaskBatches } from './task-batch.ts'
 import { BATCH_BODY_LIMIT, BatchResultsSchema, batchSchema, type Operation } from './task-batch-schemas.ts'
+import type { TaskRow } from './task-columns.ts'
 import type { TaskWriting } from './task-routes.ts'
 
 export function taskBatchRoutes(deps: TaskWriting<TaskBatches>): FastifyPluginCallbackJsonSchemaToTs {

@@ -4,8 +4,8 @@ import { authorize } from '../../core/authorization.ts'
 import { DomainError, validationError } from '../../core/errors.ts'
 import { type Database, inTransactionOf, type Transaction } from '../../platform/database/database.ts'
 import type { Executables } from './jobs/executable-tasks.ts'
-import type { TaskRow } from './task.ts'
 import type { Operation } from './task-batch-schemas.ts'
+import type { TaskRow } from './task-columns.ts'
 import { lockPositions } from './task-position.ts'
 import {
   createTaskService,

@@ -2,7 +2,7 @@ import { type Caller, caller } from '../../core/actor.ts'
 import type { StoredEvent } from '../../events/event-types.ts'
 import type { Database, Transaction } from '../../platform/database/database.ts'
 import type { Logger } from '../../platform/logging/logger.ts'
-import type { TaskRow } from './task.ts'
+import type { TaskRow } from './task-columns.ts'
 import type { TaskWeather } from './weather/task-weather.ts'
 
 /** What follows the commit of a change to tasks; whatever is absent does not happen. */

@@ -1,5 +1,6 @@
 import type { JSONSchema } from 'json-schema-to-ts'
-import { rowFromSnapshot, type TaskPresenter, type TaskRow } from './task.ts'
+import type { TaskPresenter } from './task.ts'
+import { rowFromSnapshot, type TaskRow } from './task-columns.ts'
 import { TaskSchema, taskExample } from './task-schemas.ts'
 
 /** How the events that the task store writes are told to clients. */

@@ -2,9 +2,9 @@ import sql, { empty, join, type Sql } from 'sql-template-tag'
 import type { AccessScope } from '../../core/access-scope.ts'
 import { scopeFilter } from '../../platform/access/index.ts'
 import type { Period } from '../../platform/http/period.ts'
-import { type Priority, type Status, statuses } from './task.ts'
 import type { JobState } from './task-job.ts'
 import { searchQuery } from './task-search.ts'
+import { type Priority, type Status, statuses } from './task-status.ts'
 
 /** Which tasks; what is undefined leaves none out. */
 export interface TaskFilter {

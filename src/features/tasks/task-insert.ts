@@ -1,24 +1,15 @@
 import { audienceOfUser } from '../../events/audience.ts'
 import type { StoredEvent } from '../../events/event-types.ts'
 import type { Queryable } from '../../platform/database/database.ts'
-import type { Weather } from '../weather/index.ts'
-import { type Priority, rowFromSnapshot, type Status, type TaskRow } from './task.ts'
-import { COLUMNS } from './task-columns.ts'
+import {
+  COLUMNS,
+  INSERTED,
+  INSERTED_TYPES,
+  type NewTaskFields,
+  rowFromSnapshot,
+  type TaskRow,
+} from './task-columns.ts'
 import { dueIn, type StoredJob } from './task-job.ts'
-
-/** The fields of a task to insert. */
-export interface NewTaskFields {
-  userId: number | null
-  title: string
-  description: string | null
-  status: Status
-  priority: Priority
-  dueAt: string | null
-  labels: string[]
-  city: string | null
-  /** Weather of the city, if it is known by now. */
-  weather?: Weather | null
-}
 
 /** A job to insert with its task. */
 export interface PlannedJob {
@@ -32,11 +23,10 @@ export interface PlannedJob {
 const insertStatement = (withJobs: boolean) => `
   WITH given AS (
     SELECT * FROM json_to_recordset($1::json)
-      AS g (index integer, title text, description text, status text, priority task_priority,
-        "dueAt" timestamptz, labels text[], city text, weather jsonb, "userId" integer${withJobs ? ', job jsonb, secret jsonb' : ''})
+      AS g (index integer, ${INSERTED_TYPES}${withJobs ? ', job jsonb, secret jsonb' : ''})
   ), t AS (
-    INSERT INTO tasks AS t (title, description, status, priority, due_at, labels, city, weather, user_id${withJobs ? ', job' : ''})
-    SELECT title, description, status, priority, "dueAt", labels, city, weather, "userId"${withJobs ? `, ${QUEUED}` : ''}
+    INSERT INTO tasks AS t (${INSERTED.join(', ')}${withJobs ? ', job' : ''})
+    SELECT ${INSERTED.join(', ')}${withJobs ? `, ${QUEUED}` : ''}
     FROM given ORDER BY index
     RETURNING ${COLUMNS}
   )${withJobs ? `, ${SECRETS}` : ''}

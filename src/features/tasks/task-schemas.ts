@@ -1,7 +1,8 @@
 import type { FromSchema, JSONSchema } from 'json-schema-to-ts'
 import { WeatherSchema, weatherExample } from '../weather/index.ts'
-import { priorities, statuses, type Task } from './task.ts'
+import type { Task } from './task.ts'
 import { jobStates } from './task-job.ts'
+import { priorities, statuses } from './task-status.ts'
 
 const titleField = {
   type: 'string',

@@ -9,14 +9,15 @@ import type { Weather } from '../weather/index.ts'
 import { iterateTasks } from './iterate-tasks.ts'
 import type { Executables } from './jobs/executable-tasks.ts'
 import type { ListTasks, TaskFilterFields } from './list-schema.ts'
-import type { Status, TaskRow } from './task.ts'
+import type { NewTaskFields, TaskRow } from './task-columns.ts'
 import { afterTaskChange, type TaskChangeKind, type TaskEffects } from './task-effects.ts'
-import { insertTasks, type NewTaskFields } from './task-insert.ts'
+import { insertTasks } from './task-insert.ts'
 import { isPending, type NewJob } from './task-job.ts'
 import { readFilter, readList } from './task-list.ts'
 import { positionFor } from './task-position.ts'
 import { listTasks, type TaskPage } from './task-query.ts'
 import type { CreateTask, Move, PatchTask } from './task-schemas.ts'
+import type { Status } from './task-status.ts'
 import {
   findTask,
   restoreTask,
@@ -162,7 +163,7 @@ export function createTaskService(db: Database | Transaction, deps: TaskServiceD
       yield* iterateTasks(db, await readFilter(db, scopeOf(actor), fields))
     },
     async patch(by, id, input, versions, weather = null) {
-      const { title, description, priority, due_at: dueAt, labels, city, position: move } = input
+      const { title, description, priority, due_at, labels, city, position: move } = input
       const { status, reopen } = statusChange(input)
       const changes = {
         title,
@@ -170,7 +171,7 @@ export function createTaskService(db: Database | Transaction, deps: TaskServiceD
         status,
         reopen,
         priority,
-        dueAt,
+        due_at,
         labels: labels && unique(labels),
         city,
         weather,
@@ -210,7 +211,7 @@ export function newTask(input: CreateTask, userId: number | null): NewTask {
   if (input.job && task.status !== 'todo') {
     throw validationError([{ path: 'body.status', message: 'must be todo where there is a job' }])
   }
-  return { ...task, userId, job: input.job, fields: Object.keys(input) }
+  return { ...task, user_id: userId, job: input.job, fields: Object.keys(input) }
 }
 
 /** What a POST or PUT body describes, whole. */
@@ -220,7 +221,7 @@ function complete(input: CreateTask) {
     description: input.description ?? null,
     status: statusChange(input).status ?? 'todo',
     priority: input.priority ?? 'none',
-    dueAt: input.due_at ?? null,
+    due_at: input.due_at ?? null,
     labels: unique(input.labels ?? []),
     city: input.city ?? null,
   }

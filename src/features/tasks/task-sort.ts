@@ -1,7 +1,7 @@
 import sql, { join, raw, type Sql } from 'sql-template-tag'
 import { isInstant } from '../../core/moment.ts'
-import { priorities, statuses } from './task.ts'
 import { searchQuery } from './task-search.ts'
+import { priorities, statuses } from './task-status.ts'
 
 interface Column {
   nullable?: true

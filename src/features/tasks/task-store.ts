@@ -3,22 +3,21 @@ import { audienceOfUser } from '../../events/audience.ts'
 import { scopeCondition } from '../../platform/access/index.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import type { Weather } from '../weather/index.ts'
-import type { Priority, Status, TaskRow } from './task.ts'
-import { COLUMNS, rowOfValues, type TaskValues } from './task-columns.ts'
+import {
+  CHANGEABLE,
+  type ChangedFields,
+  COLUMNS,
+  changeRules,
+  rowOfValues,
+  type TaskRow,
+  type TaskValues,
+} from './task-columns.ts'
 
 /** What to change: `undefined` leaves a field, `null` clears it. */
-export interface TaskChanges {
-  title?: string | undefined
-  description?: string | null | undefined
-  status?: Status | undefined
-  /** Back to `todo`, if it is `done`. */
+export interface TaskChanges extends ChangedFields {
+  /** Sets the status back to `todo`, if it is `done`. */
   reopen?: boolean
-  priority?: Priority | undefined
-  dueAt?: string | null | undefined
-  labels?: string[] | undefined
-  position?: string | undefined
-  city?: string | null | undefined
-  /** Of that city, where it is known by now; taken if the city is another. */
+  /** Weather of the city, if it is known by now; taken if the city changes. */
   weather?: Weather | null
 }
 
@@ -33,12 +32,25 @@ export interface WriteCondition {
 /** A row as it stands after the statement, whether the statement changed it, and which fields an update changed. */
 export type TaskOutcome = TaskRow & { changed: boolean; fields?: string[] }
 
-/** What an update may change; `after` and `before` are the rows to compare. */
-const CHANGEABLE = ['title', 'description', 'status', 'priority', 'due_at', 'labels', 'city', 'position']
 const values = (row: string) => `(${CHANGEABLE.map((name) => `${row}.${name}`).join(', ')})`
 const CHANGED_FIELDS = `array_remove(ARRAY[${CHANGEABLE.map(
   (name) => `CASE WHEN after.${name} IS DISTINCT FROM before.${name} THEN '${name}' END`,
 ).join(', ')}], NULL)`
+
+/** SQL of the columns as a change leaves them. `updateTask` sends their values after its first five, in this order. */
+const AFTER = (() => {
+  let count = 5
+  const next = () => `$${++count}`
+  return changeRules
+    .map(({ name, type, change }) => {
+      const given = next()
+      if (change === 'required') return `coalesce(${given}::${type}, ${name}) AS ${name}`
+      if (change === 'nullable')
+        return `CASE WHEN ${given} THEN ${next()}::${type} ELSE ${name} END AS ${name}`
+      return `CASE WHEN ${given}::${type} IS NOT NULL THEN ${given} WHEN $4 AND status = 'done' THEN 'todo' ELSE status END AS status`
+    })
+    .join(', ')
+})()
 
 // Every statement that changes a task inserts its event too, in one round trip and one transaction.
 
@@ -99,21 +111,13 @@ export async function updateTask(
         SELECT * FROM tasks WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
       ), after AS (
         SELECT id,
-          coalesce($2, title) AS title,
-          CASE WHEN $3 THEN $4 ELSE description END AS description,
-          CASE WHEN $5::text IS NOT NULL THEN $5 WHEN $6 AND status = 'done' THEN 'todo' ELSE status END AS status,
-          CASE WHEN $7 THEN $8 ELSE city END AS city,
-          coalesce($11, priority) AS priority,
-          CASE WHEN $12 THEN $13 ELSE due_at END AS due_at,
-          coalesce($14, labels) AS labels,
-          coalesce($15, position) AS position
+          ${AFTER}
         FROM before
-        WHERE ($9::integer[] IS NULL OR version = ANY ($9)) AND ${scopeCondition('$10', 'user_id')}
+        WHERE ($2::integer[] IS NULL OR version = ANY ($2)) AND ${scopeCondition('$3', 'user_id')}
       ), t AS (
-        UPDATE tasks t SET title = after.title, description = after.description, status = after.status,
-          priority = after.priority, due_at = after.due_at, labels = after.labels, position = after.position,
-          weather = CASE WHEN after.city IS DISTINCT FROM t.city THEN $16::jsonb ELSE t.weather END,
-          city = after.city, version = t.version + 1, updated_at = clock_timestamp()
+        UPDATE tasks t SET ${CHANGEABLE.map((name) => `${name} = after.${name}`).join(', ')},
+          weather = CASE WHEN after.city IS DISTINCT FROM t.city THEN $5::jsonb ELSE t.weather END,
+          version = t.version + 1, updated_at = clock_timestamp()
         FROM after JOIN before USING (id)
         WHERE t.id = after.id
           AND ${values('after')} IS DISTINCT FROM ${values('before')}
@@ -130,21 +134,14 @@ export async function updateTask(
       SELECT ${COLUMNS}, false, NULL FROM before t WHERE NOT EXISTS (SELECT FROM t)`,
     values: [
       id,
-      changes.title ?? null,
-      changes.description !== undefined,
-      changes.description ?? null,
-      changes.status ?? null,
-      changes.reopen ?? false,
-      changes.city !== undefined,
-      changes.city ?? null,
       guard.versions ?? null,
       guard.scope.parameter,
-      changes.priority ?? null,
-      changes.dueAt !== undefined,
-      changes.dueAt ?? null,
-      changes.labels ?? null,
-      changes.position ?? null,
+      changes.reopen ?? false,
       changes.weather ?? null,
+      ...changeRules.flatMap(({ name, change }) => {
+        const value = changes[name] ?? null
+        return change === 'nullable' ? [changes[name] !== undefined, value] : [value]
+      }),
     ],
   })
   return rows[0]

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { weatherExample } from '../weather/index.ts'
-import { parseStatus, rowFromSnapshot, statuses, type TaskRow, taskPresenter } from './task.ts'
+import { taskPresenter } from './task.ts'
+import { rowFromSnapshot, type TaskRow } from './task-columns.ts'
+import { parseStatus, statuses } from './task-status.ts'
 
 const row: TaskRow = {
   id: 1,

@@ -1,14 +1,10 @@
-import { audienceOfUser } from '../../../events/audience.ts'
 import type { Transaction } from '../../../platform/database/database.ts'
+import { IMPORTED_TASKS } from '../../tasks/index.ts'
 import type { ImportCounts } from '../importer.ts'
 import type { SourceTodo } from './todo-source.ts'
 
 /** `tasks.source` of the tasks that this importer creates. */
 const SOURCE = 'jsonplaceholder'
-
-/** The columns of a task in an event: those of a TaskRow. */
-const SNAPSHOT =
-  't.id, t.title, t.description, t.status, t.priority, t.due_at, t.labels, t.position, t.city, t.weather, t.user_id, t.source, t.job, t.version, t.created_at, t.updated_at'
 
 /**
  * Updates the tasks to the todos of the source, with events, in one statement for any number of todos. It is a
@@ -33,7 +29,7 @@ export async function saveTodos(transaction: Transaction, todos: SourceTodo[]): 
 const SAVE = `
 WITH incoming AS (
   SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[])
-    WITH ORDINALITY AS i (key, title, description, completed, place)
+    WITH ORDINALITY AS i (key, title, description, completed, index)
 ), differing AS (
   -- FOR UPDATE reads the latest version of the task, and waits for a concurrent write.
   SELECT i.key, i.title, i.description, i.completed, k.task_id,
@@ -48,37 +44,22 @@ WITH incoming AS (
   WHERE t.deleted_at IS NULL
     AND (i.title, i.description, i.completed) IS DISTINCT FROM (k.title, k.description, k.completed)
   FOR UPDATE OF t
-), merged AS (
+), to_update AS (
   SELECT task_id,
     CASE WHEN 'title' = ANY (local_fields) THEN own_title ELSE title END AS title,
     CASE WHEN 'description' = ANY (local_fields) THEN own_description ELSE description END AS description,
     CASE WHEN 'status' = ANY (local_fields) THEN own_status WHEN completed THEN 'done' ELSE 'todo' END AS status
   FROM differing
-), updated AS (
-  UPDATE tasks t
-  SET title = m.title, description = m.description, status = m.status, version = t.version + 1, updated_at = clock_timestamp()
-  FROM merged m
-  WHERE t.id = m.task_id AND (m.title, m.description, m.status) IS DISTINCT FROM (t.title, t.description, t.status)
-  RETURNING ${SNAPSHOT}
-), remembered AS (
+), to_create AS (
+  SELECT i.index, i.title, i.description, CASE WHEN i.completed THEN 'done' ELSE 'todo' END AS status, $1 AS source,
+    i.key AS source_key
+  FROM incoming i WHERE NOT EXISTS (SELECT FROM imported_todos k WHERE k.key = i.key)
+), ${IMPORTED_TASKS}, remembered AS (
   UPDATE imported_todos k
   SET title = d.title, description = d.description, completed = d.completed, local_fields = d.local_fields
   FROM differing d WHERE k.key = d.key
-), created AS (
-  INSERT INTO tasks AS t (title, description, status, source, source_key)
-  SELECT i.title, i.description, CASE WHEN i.completed THEN 'done' ELSE 'todo' END, $1, i.key
-  FROM incoming i WHERE NOT EXISTS (SELECT FROM imported_todos k WHERE k.key = i.key)
-  ORDER BY i.place
-  RETURNING ${SNAPSHOT}, t.source_key
 ), known AS (
   INSERT INTO imported_todos (key, task_id, title, description, completed)
   SELECT i.key, c.id, i.title, i.description, i.completed FROM created c JOIN incoming i ON i.key = c.source_key
-), told AS (
-  INSERT INTO events (type, user_id, audience, data)
-  SELECT type, user_id, ${audienceOfUser('user_id')}, data FROM (
-    SELECT 'task_created' AS type, c.user_id, row_to_json(c) AS data, c.id FROM created c
-    UNION ALL
-    SELECT 'task_updated', u.user_id, row_to_json(u), u.id FROM updated u
-  ) e ORDER BY id
 )
 SELECT (SELECT count(*) FROM created) AS created, (SELECT count(*) FROM updated) AS updated`

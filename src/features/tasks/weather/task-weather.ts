@@ -1,7 +1,7 @@
 import type { Actor } from '../../../core/actor.ts'
 import { type Action, authorize } from '../../../core/authorization.ts'
 import type { Weather, WeatherSource } from '../../weather/index.ts'
-import type { TaskRow } from '../task.ts'
+import type { TaskRow } from '../task-columns.ts'
 
 /** How long a write waits for the weather of its city: of 2 s, the rest is for the write. */
 const PATIENCE_MS = 1_500
