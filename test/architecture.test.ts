@@ -206,7 +206,7 @@ test('files stay small', () => {
 
 /** Conditions that compare the owner of a resource with a reader, in SQL or in TypeScript. */
 const OWNER_COMPARISON =
-  /ownerScope|IS NULL OR \S*user_id = |user_id [=!]== (?!null)|[=!]== \S*\buser_id\b|u\.id = \S*user_id\b|role = 'admin'/
+  /ownerScope|IS NULL OR \S*user_id = |user_id [=!]== (?!null)|[=!]== \S*\buser_id\b|OR u\.id = \S*user_id\b|role = 'admin'/
 
 test('only the access rooms compare owners', () => {
   const allowed = new Set([

@@ -6,7 +6,6 @@ import { eventually } from '../../test/support/eventually.ts'
 import { logTo } from '../../test/support/log.ts'
 import { scopeOfUser } from '../../test/support/scopes.ts'
 import {
-  type Audience,
   audienceOf,
   audienceOfUser,
   mayReceive,
@@ -14,7 +13,7 @@ import {
   storedAudience,
   userOfAudience,
 } from './audience.ts'
-import type { EventType } from './event-types.ts'
+import type { Audience, EventType } from './event-types.ts'
 import { readPage } from './replay.ts'
 import { EventStream } from './stream.ts'
 

@@ -1,8 +1,5 @@
 import type { AccessScope } from '../core/access-scope.ts'
-import { type EventType, publicTypes } from './event-types.ts'
-
-/** Who may receive an event: every reader, one user (and admins), or admins only. Room is left for `project:<id>`. */
-export type Audience = 'public' | 'admins' | `user:${number}`
+import { type Audience, type EventType, publicTypes } from './event-types.ts'
 
 /** Returns the audience of an event about a resource of that user; null: of nobody in particular. */
 export function audienceOf(type: EventType, userId: number | null): Audience {

@@ -1,5 +1,4 @@
 import type { JSONSchema } from 'json-schema-to-ts'
-import type { Audience } from './audience.ts'
 
 /** The event types by the stream that carries them. `/ws` carries all of them. */
 export const channels = {
@@ -17,6 +16,9 @@ export type EventType = (typeof channels)[keyof typeof channels][number]
 
 /** Types whose events have the audience `public`: every reader who asks for them receives them. */
 export const publicTypes: ReadonlySet<EventType> = new Set(channels.currencies)
+
+/** Who may receive an event: every reader, one user (and admins), or admins only. Room is left for `project:<id>`. */
+export type Audience = 'public' | 'admins' | `user:${number}`
 
 /** A row of the outbox as the relay reads it. */
 export interface StoredEvent {

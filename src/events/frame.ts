@@ -1,5 +1,4 @@
-import type { Audience } from './audience.ts'
-import type { EventType } from './event-types.ts'
+import type { Audience, EventType } from './event-types.ts'
 
 /** The encodings of an event: a WebSocket message, or a Server-Sent Event. */
 export type Encoding = 'websocket' | 'sse'

@@ -1,4 +1,5 @@
-import { type Audience, audienceOfUser } from '../../events/audience.ts'
+import { audienceOfUser } from '../../events/audience.ts'
+import type { Audience } from '../../events/event-types.ts'
 import type { Queryable, Transaction } from '../../platform/database/database.ts'
 import { DELIVERY_AUDIENCE } from './attempt-store.ts'
 import type { Delivery, DeliveryState } from './webhook.ts'
