@@ -42,8 +42,11 @@ export function registerMethods(app: FastifyInstance): {
     const path = pathOf(request)
     const methods = methodsOf(path)
     // A wildcard route for static files matches before it is known whether the file exists.
-    if (!methods || methods.has(request.method))
-      throw new DomainError('not-found', `No route ${request.method} ${path.slice(0, 200)}. See /docs.`)
+    if (!methods || methods.has(request.method)) {
+      // The response to HEAD has the length of the response to GET (RFC 9110, section 9.3.2).
+      const method = request.method === 'HEAD' ? 'GET' : request.method
+      throw new DomainError('not-found', `No route ${method} ${path.slice(0, 200)}. See /docs.`)
+    }
     const allow = [...methods.keys(), 'OPTIONS'].sort().join(', ')
     if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
     throw new DomainError('method-not-allowed', `${path} supports ${allow}.`, { headers: { allow } })
