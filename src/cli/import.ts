@@ -67,7 +67,7 @@ async function runHere(name: string, config: Config, console: Console): Promise<
   const importer = core.importers.find((candidate) => candidate.name === name)
   if (!importer)
     throw new StartupError(
-      `There is no importer "${name}"; there are ${core.importers.map((i) => i.name).join(', ')}.`,
+      `Importer "${name}" does not exist. Importers: ${core.importers.map((i) => i.name).join(', ')}.`,
     )
   return (await core.runner.run(importer, 'manual'))!
 }

@@ -133,7 +133,7 @@ test('import asks the server that runs', async () => {
     err: [`Asking the server at http://localhost:${port} to import todos …`],
   })
   expect((await finished(['import', 'tasks', '--url', app.url])).error).toMatch(
-    /^There is no importer "tasks"/,
+    /^Importer "tasks" does not exist/,
   )
   upstream.answer((_request, response) => void response.writeHead(500).end())
   expect((await finished(['import', 'todos', '--url', app.url])).error).toMatch(/status 500 instead of 200/)
