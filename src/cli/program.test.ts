@@ -115,7 +115,7 @@ test('import runs directly where no server answers', async () => {
     err: ['No server is running; importing todos directly …'],
   })
   expect((await finished(['import', 'tasks'], settings)).error).toBe(
-    'There is no importer "tasks"; there are todos, currencies.',
+    'Importer "tasks" does not exist. Importers: todos, currencies.',
   )
   upstream.answer((_request, response) => void response.writeHead(500).end())
   const failed = await finished(['import', 'todos'], settings)

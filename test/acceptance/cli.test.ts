@@ -140,7 +140,7 @@ test('import: without a server, then through one, and while its upstream is down
   const unknown = await finished(['import', 'todo'], settings)
   expect({ code: unknown.code, last: unknown.err.at(-1) }).toEqual({
     code: 1,
-    last: 'There is no importer "todo"; there are todos, currencies.',
+    last: 'Importer "todo" does not exist. Importers: todos, currencies.',
   })
 
   const server = await startServer({ TODO_SOURCE_URL: upstream.url }, dataDir)
