@@ -95,7 +95,7 @@ test('import calls a server that asks for a token with TASKWIRE_TOKEN', async ()
   const run = (TASKWIRE_TOKEN?: string) =>
     finished(['import', 'todos', '--url', app.url], TASKWIRE_TOKEN === undefined ? {} : { TASKWIRE_TOKEN })
   expect((await run()).error).toMatch(/^A token is needed: .*TASKWIRE_TOKEN/)
-  expect((await run('tw_wrong')).error).toMatch(/^The token is not valid.*TASKWIRE_TOKEN/)
+  expect((await run('tw_wrong')).error).toMatch(/^The token is invalid.*TASKWIRE_TOKEN/)
   expect((await run(await made(app, 'bob', 'write'))).error).toBe('Only an admin may do this.')
   expect((await run(await made(app, 'anna', 'read'))).error).toBe('The token lacks the scope "write".')
   expect((await run(await made(app, 'anna', 'write'))).out).toEqual([

@@ -314,7 +314,7 @@ export interface Importer {
   source: string
   interval_seconds: number
   state: 'idle' | 'running'
-  /** null while schedules are off */
+  /** null if no run is scheduled, for example with `IMPORTS=off` */
   next_run_at: string | null
   last_run: ImportRun | null
 }
@@ -334,13 +334,13 @@ export interface Webhook {
   types: string[] | null
   description: string | null
   enabled: boolean
-  /** Why it was disabled, where nobody asked for it */
+  /** Reason why Taskwire disabled the webhook */
   disabled_reason: string | null
-  /** The first failure after the last success */
+  /** Time of the first failure since the last success */
   failing_since: string | null
-  /** Until then the secret before this one signs along */
+  /** Until then messages are also signed with the previous secret */
   old_secret_until: string | null
-  /** Whose events it gets; null: everybody’s */
+  /** The webhook receives the events that this user may read; null: all events */
   user_id: number | null
   created_at: string
   updated_at: string | null
@@ -353,17 +353,17 @@ export interface WebhookWithSecret {
   types: string[] | null
   description: string | null
   enabled: boolean
-  /** Why it was disabled, where nobody asked for it */
+  /** Reason why Taskwire disabled the webhook */
   disabled_reason: string | null
-  /** The first failure after the last success */
+  /** Time of the first failure since the last success */
   failing_since: string | null
-  /** Until then the secret before this one signs along */
+  /** Until then messages are also signed with the previous secret */
   old_secret_until: string | null
-  /** Whose events it gets; null: everybody’s */
+  /** The webhook receives the events that this user may read; null: all events */
   user_id: number | null
   created_at: string
   updated_at: string | null
-  /** Shown here and nowhere else; checks the signatures */
+  /** Verifies the signatures. It is shown only in this response */
   secret: string
 }
 
@@ -375,13 +375,13 @@ export interface WebhookDelivery {
   type: string
   state: 'waiting' | 'delivered' | 'failed'
   attempts: number
-  /** Of the last attempt; null: no answer */
+  /** Status of the last attempt; null: no response */
   response_status: number | null
-  /** What was wrong with the last attempt */
+  /** Error of the last attempt */
   error: string | null
   created_at: string
   last_attempt_at: string | null
-  /** null: there will be none */
+  /** null: no further attempt */
   next_attempt_at: string | null
   finished_at: string | null
 }
@@ -394,16 +394,16 @@ export interface WebhookDeliveryWithEvent {
   type: string
   state: 'waiting' | 'delivered' | 'failed'
   attempts: number
-  /** Of the last attempt; null: no answer */
+  /** Status of the last attempt; null: no response */
   response_status: number | null
-  /** What was wrong with the last attempt */
+  /** Error of the last attempt */
   error: string | null
   created_at: string
   last_attempt_at: string | null
-  /** null: there will be none */
+  /** null: no further attempt */
   next_attempt_at: string | null
   finished_at: string | null
-  /** What is sent; null: you may no longer read it */
+  /** The event that is sent; null if you may no longer read it */
   event: Record<string, unknown> | null
 }
 
@@ -880,11 +880,11 @@ export interface Routes {
       status: 'ok'
     }
   }
-  /** List importers with their last run */
+  /** List the importers with their last run */
   'GET /importers': {
     answer: Importer[]
   }
-  /** History of an importer, newest first */
+  /** List the runs of an importer, newest first */
   'GET /importers/{name}/runs': {
     path: {
       name: string
@@ -945,12 +945,12 @@ export interface Routes {
     } | undefined
     answer: Webhook[]
   }
-  /** Have events sent to an address */
+  /** Create a webhook */
   'POST /webhooks': {
     body: {
-      /** http or https, at a public address unless `WEBHOOK_ALLOW` lists the host; no user or password */
+      /** An http or https URL without a user or password. The host must have a public address unless `WEBHOOK_ALLOW` lists it */
       url: string
-      /** Only events of these types; null: of every type, also of those to come */
+      /** Only events of these types; null: every type, including types of later releases */
       types?: Array<'task_created' | 'task_updated' | 'task_deleted' | 'background_task_completed' | 'background_task_failed' | 'currency_created' | 'currency_updated' | 'currency_deleted' | 'add_data_from_remote_source'> | null | undefined
       description?: string | null | undefined
     }
@@ -969,44 +969,44 @@ export interface Routes {
       id: number
     }
     body: {
-      /** http or https, at a public address unless `WEBHOOK_ALLOW` lists the host; no user or password */
+      /** An http or https URL without a user or password. The host must have a public address unless `WEBHOOK_ALLOW` lists it */
       url?: string | undefined
-      /** Only events of these types; null: of every type, also of those to come */
+      /** Only events of these types; null: every type, including types of later releases */
       types?: Array<'task_created' | 'task_updated' | 'task_deleted' | 'background_task_completed' | 'background_task_failed' | 'currency_created' | 'currency_updated' | 'currency_deleted' | 'add_data_from_remote_source'> | null | undefined
       description?: string | null | undefined
-      /** true also forgets what failed before */
+      /** true also resets `failing_since` */
       enabled?: boolean | undefined
     }
     answer: Webhook
   }
-  /** Delete a webhook and the log of its deliveries */
+  /** Delete a webhook and its delivery log */
   'DELETE /webhooks/{id}': {
     path: {
       id: number
     }
     answer: undefined
   }
-  /** Give a webhook a new secret */
+  /** Renew the secret of a webhook */
   'POST /webhooks/{id}/secret': {
     path: {
       id: number
     }
     answer: WebhookWithSecret
   }
-  /** Log of the deliveries of a webhook, newest first */
+  /** List the deliveries of a webhook, newest first */
   'GET /webhooks/{id}/deliveries': {
     path: {
       id: number
     }
     query?: {
-      /** Only older ones than this; `Link` has it for the next page */
+      /** Only deliveries with a smaller id. `Link` contains it for the next page */
       before?: number | undefined
       limit?: number | undefined
       state?: 'waiting' | 'delivered' | 'failed' | undefined
     } | undefined
     answer: WebhookDelivery[]
   }
-  /** Read a delivery, with what is sent */
+  /** Read a delivery with the event it sends */
   'GET /webhooks/{id}/deliveries/{delivery}': {
     path: {
       id: number
@@ -1014,7 +1014,7 @@ export interface Routes {
     }
     answer: WebhookDeliveryWithEvent
   }
-  /** Send a delivery now, whatever became of it before */
+  /** Send a delivery again now, whatever its state */
   'POST /webhooks/{id}/deliveries/{delivery}/redeliver': {
     path: {
       id: number
@@ -1022,7 +1022,7 @@ export interface Routes {
     }
     answer: WebhookDelivery
   }
-  /** Send a message of the type `webhook_test` */
+  /** Send a test message of type `webhook_test` */
   'POST /webhooks/{id}/test': {
     path: {
       id: number
