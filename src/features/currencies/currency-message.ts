@@ -3,10 +3,10 @@ import { isMoment, utcInstant } from '../../core/moment.ts'
 import { BASE, isCurrencyCode, RATE_RANGE } from './currency.ts'
 import { currencyEventRenderers } from './currency-events.ts'
 
-/** Who says it, in messages of ours. */
+/** The `source` in messages that this service publishes. */
 const OUR_SOURCE = 'exchange_rate_parser'
 
-/** What services tell each other about a rate. */
+/** A message about a rate that services exchange. */
 export interface CurrencyMessage {
   id: string
   currency: string
@@ -24,7 +24,7 @@ export function currencyMessage({ type, text }: { type: string; text: string }):
   return JSON.stringify({ id, currency, rate, event_type: type, timestamp, source: OUR_SOURCE })
 }
 
-/** A rate that another service tells of. */
+/** A rate that another service published. */
 export interface RemoteRate {
   code: string
   /** A decimal number as text. */

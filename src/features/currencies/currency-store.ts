@@ -11,7 +11,7 @@ export interface NewCurrency {
   name: string | null
 }
 
-/** What to change: `undefined` leaves a field, `null` clears it. */
+/** The fields to change: `undefined` leaves a field, `null` clears it. */
 export interface CurrencyChanges {
   rate?: string | undefined
   nominal?: number | undefined

@@ -27,7 +27,7 @@ export interface TaskQuery {
   limit: number
 }
 
-/** Where another page of a list begins, as its parameters say it. */
+/** The query parameters at which another page of a list starts. */
 export type PageStart = { skip: number } | { cursor: string }
 
 /** When it was deleted is told of those in the trash. */

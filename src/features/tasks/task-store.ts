@@ -13,7 +13,7 @@ import {
   type TaskValues,
 } from './task-columns.ts'
 
-/** What to change: `undefined` leaves a field, `null` clears it. */
+/** The fields to change: `undefined` leaves a field, `null` clears it. */
 export interface TaskChanges extends ChangedFields {
   /** Sets the status back to `todo`, if it is `done`. */
   reopen?: boolean

@@ -1,7 +1,7 @@
 import type { JSONSchema } from 'json-schema-to-ts'
 import type { Action } from '../../../core/authorization.ts'
 
-/** What a job knows while it runs. */
+/** The context that a job receives while it runs. */
 export interface JobContext {
   /** Aborted when the job is cancelled, has taken too long, or has to end with its process. */
   signal: AbortSignal

@@ -25,7 +25,7 @@ interface Running extends TicketedRun<StartedRun> {
   stop: AbortController
 }
 
-/** What a worker has done since it started. */
+/** Counters of a job worker since it started. */
 export interface JobWorkerStats {
   concurrency: number
   running: number
@@ -41,7 +41,7 @@ export interface JobWorkerDependencies {
   types: readonly JobType[]
   concurrency: number
   log: Logger
-  /** Is called after each commit that told events. */
+  /** Called after each commit that published events. */
   onChange: () => void
   /** How long jobs may go on once the worker is to end; 10 s when absent. */
   graceMs?: number
@@ -153,7 +153,7 @@ export class JobWorker implements AsyncDisposable {
     this.#running.add(running)
     log.debug({ taskId, run: number, type }, 'job started')
     void runJob(types, run, running.stop.signal, randomUUID).then((end) => {
-      // Whoever has given it back does not wait for its end.
+      // A run that was given back is not awaited.
       if (!this.#running.delete(running)) return
       const ms = Math.round(performance.now() - began)
       log.info({ taskId, run: number, type, ms, error: end.error }, `job ${end.state}`)

@@ -2,9 +2,9 @@ import type { Transaction } from '../../../platform/database/database.ts'
 import type { JobClaim, JobQueues } from '../../../platform/queue/index.ts'
 
 const QUEUE = 'tasks'
-/** Without a sign of life for so long, whoever has a ticket has lost it. */
+/** A lease expires after this many seconds without a heartbeat. */
 const LEASE_SECONDS = 15
-/** How often whoever has a ticket gives one. */
+/** Interval between the heartbeats of a lease. */
 export const RENEW_MS = 4_000
 /** Past this a ticket is lost in spite of signs of life; every job's own timeout is below it. */
 const EXPIRE_SECONDS = 3600
@@ -29,7 +29,7 @@ export interface TaskQueue {
   /** Takes up to `count` tickets that are due, those first that have waited longest. */
   take(transaction: Transaction, count: number): Promise<Ticket[]>
   remove(transaction: Transaction, tickets: readonly Ticket[]): Promise<void>
-  /** Gives a sign of life for tickets that were taken. */
+  /** Sends a heartbeat for tickets that were taken. */
   renew(tickets: readonly Ticket[]): Promise<void>
   /**
    * Makes the planner know the queue. One that has filled from nothing has no statistics until autovacuum

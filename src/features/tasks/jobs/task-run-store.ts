@@ -41,7 +41,7 @@ export async function endedElsewhere(
   return rows.map(({ place }) => place)
 }
 
-/** What is waiting, at work and done; rates are of the last minute. */
+/** Counts of waiting, running and finished jobs; rates cover the last minute. */
 export interface QueueStatistics {
   depth: number
   running: number

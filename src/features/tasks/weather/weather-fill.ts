@@ -33,7 +33,7 @@ export async function openWeatherFill(deps: {
   db: Database
   weather: WeatherSource
   log: Logger
-  /** Is called after each commit that told events. */
+  /** Called after each commit that published events. */
   onChange: () => void
 }): Promise<WeatherFill> {
   const { queues, db, weather, log, onChange } = deps
