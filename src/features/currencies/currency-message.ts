@@ -16,7 +16,7 @@ export interface CurrencyMessage {
   source: string
 }
 
-/** The message that tells of an event of currencies, as JSON; undefined for other events. `text` is its envelope. */
+/** Returns the message for a currency event, as JSON; undefined for other events. `text` is its envelope. */
 export function currencyMessage({ type, text }: { type: string; text: string }): string | undefined {
   if (!Object.hasOwn(currencyEventRenderers, type)) return undefined
   const { data } = parseExactly(text) as { data: { currency: CurrencyMessage } }
@@ -40,7 +40,7 @@ const MAX_AHEAD_MS = 2 * 24 * 60 * 60 * 1000
 const FIELDS = new Set(['id', 'currency', 'rate', 'event_type', 'timestamp', 'source'])
 
 /**
- * Reads a message from the subject of rates: the rate that another service tells of, or null for one of our
+ * Reads a message from the subject of rates: the rate that another service published, or null for one of our
  * own. Throws an Error that says what is wrong with it.
  */
 export function readCurrencyMessage(payload: Uint8Array, now = Date.now()): RemoteRate | null {

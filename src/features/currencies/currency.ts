@@ -57,7 +57,7 @@ export interface CurrencyKey {
   id: string | null
 }
 
-/** What a text names, in any letter case. */
+/** Returns the key that a text names, in any letter case. */
 export function currencyKey(text: string): CurrencyKey {
   const code = text.toUpperCase()
   const id = text.toLowerCase()

@@ -22,7 +22,7 @@ export interface TaskQuery {
   filter: TaskFilter
   /** undefined: the best match first, where there are not too many for that to mean anything. */
   sort: SortKey[] | undefined
-  /** By number, or behind a place that stays right while rows come and go; the first such page has none. */
+  /** By offset, or after a cursor that stays right while rows come and go; the first such page has none. */
   start: { skip: number } | { cursor: Cursor | undefined }
   limit: number
 }

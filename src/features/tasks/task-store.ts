@@ -94,7 +94,7 @@ export async function lockTasks(
 
 /**
  * Changes a task if it differs and the guard lets it. A change that changes nothing writes no row
- * and tells no event.
+ * and publishes no event.
  */
 export async function updateTask(
   db: Queryable,

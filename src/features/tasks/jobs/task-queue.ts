@@ -40,7 +40,7 @@ export interface TaskQueue {
 
 /**
  * A ticket says of a task only that it is due; everything else is in the task, under its lock, and a
- * ticket that the task no longer names is void. pg-boss keeps who may come when, and its supervisor puts
+ * ticket that the task no longer names is invalid. pg-boss keeps who may come when, and its supervisor puts
  * tickets back of workers that give no sign of life. It knows nothing of failures: those are counted, and
  * their next attempts booked, in the transaction that tells them.
  */
@@ -52,7 +52,7 @@ export async function openTaskQueue(queues: JobQueues): Promise<TaskQueue> {
     // A lost ticket comes back at once and as often as it is lost; attempts are counted elsewhere.
     retryLimit: 1_000_000,
     retryDelay: 0,
-    // A backlog is told by GET /queue and the metrics, not by a line in the log every few seconds.
+    // GET /queue and the metrics report a backlog, not by a line in the log every few seconds.
     warningQueueSize: 1_000_000_000,
   }
   // A table of its own: what waits here must not slow the other queues down.
