@@ -30,7 +30,7 @@ export interface TaskQuery {
 /** The query parameters at which another page of a list starts. */
 export type PageStart = { skip: number } | { cursor: string }
 
-/** When it was deleted is told of those in the trash. */
+/** A listed task; `deleted_at` is present for tasks in the trash. */
 export type ListedTask = TaskRow & { deleted_at?: string }
 
 export interface TaskPage {
@@ -44,7 +44,7 @@ type Row = ListedTask & { rank?: number }
 
 type SortedQuery = TaskQuery & { sort: SortKey[] }
 
-/** What was read of a page, one row more than it has if there is a next one. */
+/** The rows read for a page, plus one more row if there is a next page. */
 interface ReadPage {
   read: TaskValues[]
   sort: SortKey[]

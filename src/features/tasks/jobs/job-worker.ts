@@ -12,7 +12,7 @@ import { runJob } from './run-job.ts'
 import { RENEW_MS, type TaskQueue } from './task-queue.ts'
 import { endedElsewhere } from './task-run-store.ts'
 
-/** How often the queue is looked at without being told to, for what has come due or was told of in vain. */
+/** Interval of polling the queue, for jobs that have come due and for lost notifications. */
 const POLL_MS = 1_000
 /** How long jobs may go on once the worker is to end, and how long it then tries to give back the others. */
 const GRACE_MS = 10_000
@@ -80,7 +80,7 @@ export class JobWorker implements AsyncDisposable {
     return { concurrency: this.#deps.concurrency, running: this.#running.size, ...this.#counts }
   }
 
-  /** Says that a job has come, or has to stop. Cheap, and safe to call for each. */
+  /** Signals that a job was queued or must stop. It is cheap enough to call for each job. */
   wake(): void {
     this.#woken = true
     // Not at once: what ends or comes in the same turn of the event loop is written together.

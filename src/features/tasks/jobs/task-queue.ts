@@ -52,7 +52,7 @@ export async function openTaskQueue(queues: JobQueues): Promise<TaskQueue> {
     // A lost ticket comes back at once and as often as it is lost; attempts are counted elsewhere.
     retryLimit: 1_000_000,
     retryDelay: 0,
-    // GET /queue and the metrics report a backlog, not by a line in the log every few seconds.
+    // GET /queue and the metrics report a backlog; a log line every few seconds would only repeat it.
     warningQueueSize: 1_000_000_000,
   }
   // A table of its own: what waits here must not slow the other queues down.

@@ -13,7 +13,7 @@ const HEARTBEAT_SECONDS = 30
 /** Tasks that are looked at together, and cities that are asked for at a time. */
 const PORTION = 500
 const CONCURRENCY = 4
-/** What is missing in the same moment is told of once. */
+/** Delay in milliseconds that groups wake-ups. */
 const WAKE_MS = 250
 
 export interface WeatherFill extends AsyncDisposable {
