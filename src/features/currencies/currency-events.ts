@@ -13,7 +13,7 @@ function renderCurrency({ row, rate }: { row: CurrencyRow; rate: string }) {
   return { currency: presentCurrency({ ...row, rate, rated_at: isoTimestamp(row.rated_at) }) }
 }
 
-/** How the events that the currency stores write are told to clients. */
+/** Renders the events of the currency stores for clients. */
 export const currencyEventRenderers = {
   currency_created: renderCurrency,
   currency_updated: renderCurrency,

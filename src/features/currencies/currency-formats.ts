@@ -6,7 +6,7 @@ export function normalizeCode(text: string): string {
   return text.trim().toUpperCase()
 }
 
-/** What the schemas of currencies say beyond JSON Schema. */
+/** The custom formats of the currency schemas. */
 export const currencyFormats = {
   'currency-code': { is: isCurrencyCode, message: 'must be a code of three letters, such as USD' },
   'currency-key': { is: isCurrencyKey, message: 'must be a code of three letters or a UUID' },

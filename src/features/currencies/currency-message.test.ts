@@ -14,7 +14,7 @@ test.each([
     { code: 'USD', rate: '0.1234567890123456789', timestamp: null },
   ],
   [
-    // As document B's service writes it, in Python.
+    // The format that document B's service writes, in Python.
     '{"id": "9b2f", "currency": "USD", "rate": 100.0, "event_type": "add_data_from_remote_source", "timestamp": "2025-12-15T12:00:31.168401+00:00", "source": "test"}',
     { code: 'USD', rate: '100.0', timestamp: '2025-12-15T12:00:31.168401Z' },
   ],
@@ -35,7 +35,7 @@ test('our own messages are not for us, whatever else is in them', () => {
 })
 
 test.each([
-  // What JavaScript takes for a time, and PostgreSQL does not.
+  // Times that JavaScript accepts and PostgreSQL does not.
   ['2025-12-15T12:00:00+20:00', '2025-12-14T16:00:00.000000Z'],
   ['0000-12-31T23:00:00-02:00', '0001-01-01T01:00:00.000000Z'],
 ])('the time %s is written in UTC', (time, timestamp) => {

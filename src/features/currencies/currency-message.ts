@@ -3,10 +3,10 @@ import { isMoment, utcInstant } from '../../core/moment.ts'
 import { BASE, isCurrencyCode, RATE_RANGE } from './currency.ts'
 import { currencyEventRenderers } from './currency-events.ts'
 
-/** Who says it, in messages of ours. */
+/** The `source` in messages that this service publishes. */
 const OUR_SOURCE = 'exchange_rate_parser'
 
-/** What services tell each other about a rate. */
+/** A message about a rate that services exchange. */
 export interface CurrencyMessage {
   id: string
   currency: string
@@ -16,7 +16,7 @@ export interface CurrencyMessage {
   source: string
 }
 
-/** The message that tells of an event of currencies, as JSON; undefined for other events. `text` is its envelope. */
+/** Returns the message for a currency event, as JSON; undefined for other events. `text` is its envelope. */
 export function currencyMessage({ type, text }: { type: string; text: string }): string | undefined {
   if (!Object.hasOwn(currencyEventRenderers, type)) return undefined
   const { data } = parseExactly(text) as { data: { currency: CurrencyMessage } }
@@ -24,7 +24,7 @@ export function currencyMessage({ type, text }: { type: string; text: string }):
   return JSON.stringify({ id, currency, rate, event_type: type, timestamp, source: OUR_SOURCE })
 }
 
-/** A rate that another service tells of. */
+/** A rate that another service published. */
 export interface RemoteRate {
   code: string
   /** A decimal number as text. */
@@ -40,7 +40,7 @@ const MAX_AHEAD_MS = 2 * 24 * 60 * 60 * 1000
 const FIELDS = new Set(['id', 'currency', 'rate', 'event_type', 'timestamp', 'source'])
 
 /**
- * Reads a message from the subject of rates: the rate that another service tells of, or null for one of our
+ * Reads a message from the subject of rates: the rate that another service published, or null for one of our
  * own. Throws an Error that says what is wrong with it.
  */
 export function readCurrencyMessage(payload: Uint8Array, now = Date.now()): RemoteRate | null {

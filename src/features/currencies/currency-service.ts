@@ -52,7 +52,7 @@ export interface CurrencyService {
   convert(actor: Actor, query: { from: string; to: string; amount: string }): Promise<Conversion>
 }
 
-/** What follows the commit of a change to currencies; whatever is absent does not happen. */
+/** The effects that run after the commit of a change to currencies; an absent one is skipped. */
 export interface CurrencyEffects {
   /** Wakes the relay. */
   changed?: () => void

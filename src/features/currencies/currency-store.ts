@@ -11,7 +11,7 @@ export interface NewCurrency {
   name: string | null
 }
 
-/** What to change: `undefined` leaves a field, `null` clears it. */
+/** The fields to change: `undefined` leaves a field, `null` clears it. */
 export interface CurrencyChanges {
   rate?: string | undefined
   nominal?: number | undefined
@@ -22,7 +22,7 @@ export interface CurrencyChanges {
 export type CurrencyOutcome = CurrencyRow & { changed: boolean }
 
 const COLUMNS = 'c.id, c.code, c.rate, c.nominal, c.name, c.source, c.rated_at, c.version'
-// Every statement that changes a currency tells its event and notes its rate too, in one round trip.
+// Every statement that changes a currency also inserts its event and its rate, in one round trip.
 
 /** A currency by hand; undefined when the code is taken. */
 export async function insertCurrency(
@@ -84,7 +84,7 @@ export async function listCurrencies(
 
 /**
  * Changes a currency by hand, if it differs and is of one of these versions. A rate that changes is
- * a person's from now on; what changes nothing writes no row and tells no event.
+ * a person's from now on; a change without effect writes no row and no event.
  */
 export function updateCurrency(
   db: Queryable,

@@ -6,7 +6,7 @@ export type RateSource = 'cbr' | 'manual' | 'remote'
 /** Rates are roubles for one unit of a currency, so of the rouble itself there is none. */
 export const BASE = 'RUB'
 
-/** What a rate can be; the same stands in the table. */
+/** The allowed range of a rate; the table has the same constraint. */
 export const RATE_RANGE = { minimum: 1e-12, maximum: 1e12 } as const
 
 /** A row of `currencies`; the rate is the text of a `numeric`, the time is ISO 8601, UTC, microseconds. */
@@ -57,7 +57,7 @@ export interface CurrencyKey {
   id: string | null
 }
 
-/** What a text names, in any letter case. */
+/** Returns the key that a text names, in any letter case. */
 export function currencyKey(text: string): CurrencyKey {
   const code = text.toUpperCase()
   const id = text.toLowerCase()

@@ -6,7 +6,7 @@ import { conditionOf, type TaskFilter } from './task-filter.ts'
 /** Some megabytes, if all have the longest descriptions. */
 const PORTION = 200
 
-/** All tasks that match, by id, in portions: each once that is there from the first of them to the last. */
+/** Yields all matching tasks by id, in batches. A task that exists during the whole scan is yielded once. */
 export async function* iterateTasks(db: Queryable, filter: TaskFilter): AsyncGenerator<TaskRow[]> {
   const condition = conditionOf(filter)
   let after = 0

@@ -59,7 +59,7 @@ export function batchSchema(job: JSONSchema): JSONSchema {
           type: 'object',
           required: ['op'],
           properties: { op: { type: 'string', enum: ['create', 'update', 'delete'] } },
-          // Tells the checker which one to go by, so that a mistake is told of that one only.
+          // The validator picks one schema by this property and reports errors of that schema only.
           discriminator: { propertyName: 'op' },
           oneOf: operations,
         } as JSONSchema,

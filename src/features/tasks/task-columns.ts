@@ -70,7 +70,7 @@ export type TaskRow = { -readonly [N in Name]: Columns[N]['value'] }
 
 /** The fields of a task to insert. */
 export type NewTaskFields = Omit<Pick<TaskRow, NamesWith<{ insert: true }>>, 'weather'> & {
-  /** Weather of the city, if it is known by now. */
+  /** The weather of the city, if it is already known. */
   weather?: Weather | null
 }
 

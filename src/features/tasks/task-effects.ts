@@ -5,7 +5,7 @@ import type { Logger } from '../../platform/logging/logger.ts'
 import type { TaskRow } from './task-columns.ts'
 import type { TaskWeather } from './weather/task-weather.ts'
 
-/** What follows the commit of a change to tasks; whatever is absent does not happen. */
+/** The effects that run after the commit of a change to tasks; an absent one is skipped. */
 export interface TaskEffects {
   /** Wakes the relay; takes the events if they are all that one transaction wrote. */
   changed?: (events?: readonly StoredEvent[]) => void

@@ -3,7 +3,7 @@ import type { TaskPresenter } from './task.ts'
 import { rowFromSnapshot, type TaskRow } from './task-columns.ts'
 import { TaskSchema, taskExample } from './task-schemas.ts'
 
-/** How the events that the task store writes are told to clients. */
+/** Renders the events of the task store for clients. */
 export function taskEventRenderers(present: TaskPresenter) {
   const renderTask = (snapshot: TaskRow) => ({ task: present(rowFromSnapshot(snapshot)) })
   return {

@@ -42,7 +42,7 @@ function cellOf(value: unknown): Cell {
 
 const { job: _job, ...importable } = CreateTaskSchema.properties
 
-/** What a file says of a task that is imported: everything but who, when and which job. */
+/** The fields of an imported task: all except user, times and job. */
 export type ImportedTask = Omit<CreateTask, 'job'>
 export const ImportedTaskSchema = { ...CreateTaskSchema, properties: importable }
 

@@ -6,7 +6,7 @@ import type { JobState } from './task-job.ts'
 import { searchQuery } from './task-search.ts'
 import { type Priority, type Status, statuses } from './task-status.ts'
 
-/** Which tasks; what is undefined leaves none out. */
+/** A filter of tasks; an undefined field does not restrict the result. */
 export interface TaskFilter {
   /** Whose tasks the reader may see. */
   scope: AccessScope
@@ -18,7 +18,7 @@ export interface TaskFilter {
   /** In any letter case. */
   city?: string | undefined
   source?: string | undefined
-  /** All of them. */
+  /** Selects tasks that have all of these labels. */
   labels?: string[] | undefined
   created?: Period | undefined
   due?: Period | undefined
@@ -28,7 +28,7 @@ export interface TaskFilter {
   jobStates?: JobState[] | undefined
   /** Words of the title and the description. */
   search?: string | undefined
-  /** Those in the trash, instead of the others. */
+  /** Selects tasks in the trash instead of the others. */
   trash?: true | undefined
 }
 

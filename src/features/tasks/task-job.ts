@@ -6,7 +6,7 @@ export interface Job {
   type: string
   input: object
   state: JobState
-  /** Of these, so many have begun since it was last queued by somebody. */
+  /** Attempts started since the last manual retry. */
   attempts: number
   max_attempts: number
   /** ISO 8601, UTC, microseconds: when it is, or was last, due. */
@@ -17,7 +17,7 @@ export interface Job {
 
 /** `tasks.job`: what is shown, and what the worker goes by. */
 export interface StoredJob extends Job {
-  /** Its place in the queue; another one voids it. */
+  /** Id of the queue entry. A new entry replaces it. */
   ticket: string
   /** How many runs it has had in all: the number of the last one, which fences those before it. */
   runs: number

@@ -22,15 +22,15 @@ export interface TaskQuery {
   filter: TaskFilter
   /** undefined: the best match first, where there are not too many for that to mean anything. */
   sort: SortKey[] | undefined
-  /** By number, or behind a place that stays right while rows come and go; the first such page has none. */
+  /** By offset, or after a cursor that stays right while rows come and go; the first such page has none. */
   start: { skip: number } | { cursor: Cursor | undefined }
   limit: number
 }
 
-/** Where another page of a list begins, as its parameters say it. */
+/** The query parameters at which another page of a list starts. */
 export type PageStart = { skip: number } | { cursor: string }
 
-/** When it was deleted is told of those in the trash. */
+/** A listed task; `deleted_at` is present for tasks in the trash. */
 export type ListedTask = TaskRow & { deleted_at?: string }
 
 export interface TaskPage {
@@ -44,7 +44,7 @@ type Row = ListedTask & { rank?: number }
 
 type SortedQuery = TaskQuery & { sort: SortKey[] }
 
-/** What was read of a page, one row more than it has if there is a next one. */
+/** The rows read for a page, plus one more row if there is a next page. */
 interface ReadPage {
   read: TaskValues[]
   sort: SortKey[]

@@ -183,7 +183,7 @@ export function taskMessageSchema(job: JSONSchema): JSONSchema {
   return { ...createTaskSchema(job), required: [] }
 }
 
-/** What a POST without a body makes. */
+/** The task that a POST without a body creates. */
 export const UNTITLED: CreateTask = { title: 'Untitled task', job: { type: 'noop' } }
 
 export const PatchTaskSchema = {

@@ -13,7 +13,7 @@ import {
   type TaskValues,
 } from './task-columns.ts'
 
-/** What to change: `undefined` leaves a field, `null` clears it. */
+/** The fields to change: `undefined` leaves a field, `null` clears it. */
 export interface TaskChanges extends ChangedFields {
   /** Sets the status back to `todo`, if it is `done`. */
   reopen?: boolean
@@ -94,7 +94,7 @@ export async function lockTasks(
 
 /**
  * Changes a task if it differs and the guard lets it. A change that changes nothing writes no row
- * and tells no event.
+ * and publishes no event.
  */
 export async function updateTask(
   db: Queryable,

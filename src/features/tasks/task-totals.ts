@@ -9,7 +9,7 @@ export interface Total {
   exact: boolean
 }
 
-/** So many are counted one by one. */
+/** Maximum number of matches that are counted exactly. */
 const BOUND = 10_000
 /**
  * Fewer, where each has to be looked up, and where no two lists are alike: a number of matches that is asked for
@@ -32,7 +32,7 @@ export function boundedCount(filter: TaskFilter): Sql {
   return sql`(SELECT count(*) FROM (SELECT ${matches(filter)} LIMIT ${raw(String(boundOf(filter) + 1))}) m)`
 }
 
-/** Rows, one for each match. */
+/** Returns SQL that selects one row for each match. */
 function matches(filter: TaskFilter): Sql {
   const { scope, users, labels = [], ...others } = filter
   const isLabelled =

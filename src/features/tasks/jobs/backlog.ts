@@ -2,7 +2,7 @@ import { errorText } from '../../../core/errors.ts'
 import type { Logger } from '../../../platform/logging/logger.ts'
 import type { TaskQueue } from './task-queue.ts'
 
-/** So many turns in a row that take all they have room for are a backlog. */
+/** Number of consecutive turns at full capacity that count as a backlog. */
 const TURNS = 20
 const AGAIN_MS = 60_000
 
@@ -18,7 +18,7 @@ export class Backlog {
     this.#log = log
   }
 
-  /** Hears of each turn, whether it took all that it had room for. */
+  /** Records whether a turn took as many jobs as it had capacity for. */
   saw(wasFull: boolean): void {
     this.#full = wasFull ? this.#full + 1 : 0
     if (this.#full < TURNS || performance.now() - this.#analyzedAt < AGAIN_MS) return

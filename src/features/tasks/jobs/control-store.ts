@@ -21,7 +21,7 @@ const REQUEUE = control({
   set: `status = 'todo',
     job = before.job || jsonb_build_object('state', 'queued', 'ticket', $3::text, 'due_at', ${dueIn("interval '0'")})
       || CASE WHEN before.job ->> 'state' = 'failed' THEN '{"attempts": 0}'::jsonb ELSE '{}' END`,
-  // What is due already keeps its place in the line.
+  // A job that is already due keeps its position in the queue.
   where: `before.job ->> 'state' = 'failed'
     OR before.job ->> 'state' = 'queued' AND (before.job ->> 'due_at')::timestamptz > now()`,
 })

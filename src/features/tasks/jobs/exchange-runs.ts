@@ -9,7 +9,7 @@ export interface TicketedRun<Run> {
 }
 
 export interface RunExchange {
-  /** Of those that ended, whose end was written; the others had ended by another's word. */
+  /** The ended runs whose end was written; the others were cancelled or considered lost. */
   written: EndedRun[]
   started: TicketedRun<StartedRun>[]
   /** Jobs that failed for good, since their last attempt was lost. */
@@ -39,7 +39,7 @@ export function exchangeRuns(
   },
 ): Promise<RunExchange> {
   return db.transaction(async (transaction) => {
-    // What does not need another's answer is sent along with it: in the end a turn is a few round trips.
+    // Independent statements are sent together, so that a turn takes few round trips.
     const [written, tickets] = await Promise.all([
       endRuns(
         transaction,

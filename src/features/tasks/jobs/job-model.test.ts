@@ -18,7 +18,7 @@ interface Model {
   maxAttempts: number
   runs: string[]
   isDeleted: boolean
-  /** Events that have been told of it. */
+  /** Events that were published for it. */
   events: string[]
 }
 

@@ -10,7 +10,7 @@ export function jobSchema(types: readonly JobType[]): JSONSchema {
     type: 'object',
     required: ['type'],
     properties: { type: { type: 'string', enum: types.map(({ name }) => name) } },
-    // Tells the checker which one to go by, so that a mistake is told of that one only.
+    // The validator picks one schema by this property and reports errors of that schema only.
     discriminator: { propertyName: 'type' },
     oneOf: types.map(ofType),
     description: 'Makes the task an executable one, which a worker runs',

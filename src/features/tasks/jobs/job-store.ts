@@ -12,12 +12,12 @@ import { dueIn } from '../task-job.ts'
 export interface StartedRun {
   ticket: string
   taskId: number
-  /** Of all runs of the task; the fence. */
+  /** The number among all runs of the task; used as the fencing token. */
   number: number
   attempt: number
   maxAttempts: number
   type: string
-  /** As it was given, secrets included. */
+  /** The input as the client sent it, secrets included. */
   input: object
 }
 

@@ -1,7 +1,7 @@
 import type { JSONSchema } from 'json-schema-to-ts'
 import type { Action } from '../../../core/authorization.ts'
 
-/** What a job knows while it runs. */
+/** The context that a job receives while it runs. */
 export interface JobContext {
   /** Aborted when the job is cancelled, has taken too long, or has to end with its process. */
   signal: AbortSignal
@@ -12,13 +12,13 @@ export interface JobContext {
 /** A kind of job. Adding one is a file in `types/` and a line in its index. */
 export interface JobType<Input = never> {
   name: string
-  /** Of `input`: an object schema, by which it is checked when a task is created. */
+  /** The object schema that validates `input` when a task is created. */
   input: JSONSchema
-  /** What whoever creates one must be allowed besides creating a task. */
+  /** The permission that the creator needs besides creating a task. */
   permission?: Action
   /** After which an attempt has failed; below an hour. */
   timeoutMs(input: Input): number
-  /** The input as it may be shown and told, without its secrets; left out when it has none. */
+  /** Returns the input without its secrets, for clients and events; absent if the type has no secrets. */
   shown?(input: Input): object
   /**
    * One attempt; resolves to the result, JSON. What it throws fails the attempt, and the job with it if it

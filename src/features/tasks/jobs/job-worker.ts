@@ -12,7 +12,7 @@ import { runJob } from './run-job.ts'
 import { RENEW_MS, type TaskQueue } from './task-queue.ts'
 import { endedElsewhere } from './task-run-store.ts'
 
-/** How often the queue is looked at without being told to, for what has come due or was told of in vain. */
+/** Interval of polling the queue, for jobs that have come due and for lost notifications. */
 const POLL_MS = 1_000
 /** How long jobs may go on once the worker is to end, and how long it then tries to give back the others. */
 const GRACE_MS = 10_000
@@ -25,7 +25,7 @@ interface Running extends TicketedRun<StartedRun> {
   stop: AbortController
 }
 
-/** What a worker has done since it started. */
+/** Counters of a job worker since it started. */
 export interface JobWorkerStats {
   concurrency: number
   running: number
@@ -41,7 +41,7 @@ export interface JobWorkerDependencies {
   types: readonly JobType[]
   concurrency: number
   log: Logger
-  /** Is called after each commit that told events. */
+  /** Called after each commit that published events. */
   onChange: () => void
   /** How long jobs may go on once the worker is to end; 10 s when absent. */
   graceMs?: number
@@ -80,7 +80,7 @@ export class JobWorker implements AsyncDisposable {
     return { concurrency: this.#deps.concurrency, running: this.#running.size, ...this.#counts }
   }
 
-  /** Says that a job has come, or has to stop. Cheap, and safe to call for each. */
+  /** Signals that a job was queued or must stop. It is cheap enough to call for each job. */
   wake(): void {
     this.#woken = true
     // Not at once: what ends or comes in the same turn of the event loop is written together.
@@ -153,7 +153,7 @@ export class JobWorker implements AsyncDisposable {
     this.#running.add(running)
     log.debug({ taskId, run: number, type }, 'job started')
     void runJob(types, run, running.stop.signal, randomUUID).then((end) => {
-      // Whoever has given it back does not wait for its end.
+      // A run that was given back is not awaited.
       if (!this.#running.delete(running)) return
       const ms = Math.round(performance.now() - began)
       log.info({ taskId, run: number, type, ms, error: end.error }, `job ${end.state}`)

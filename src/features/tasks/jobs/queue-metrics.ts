@@ -12,7 +12,7 @@ export function registerQueueMetrics(
   intake: RabbitMqIntake | undefined,
 ): void {
   let asked: Promise<QueueStatistics> | undefined
-  // Those who ask at the same time share an answer.
+  // Concurrent calls share one query.
   const figures = () => {
     asked ??= queueStatistics(db, scopeOf(operator)).finally(() => {
       asked = undefined

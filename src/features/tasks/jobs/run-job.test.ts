@@ -50,7 +50,7 @@ test('a failure has another attempt, unless it was the last or would only be rep
   expect(await end(throwing)).toMatchObject({ error: 'at once', again })
   expect(await end({ ...failing, name: 'y' })).toMatchObject({ error: 'there is no job type "x"' })
   expect(await end(type(() => Promise.reject('a string')))).toMatchObject({ error: 'a string' })
-  // What cannot be JSON is a failure too, not the end of the worker.
+  // A result that cannot be JSON is a failure too, not the end of the worker.
   expect(await end(type(async () => 1n))).toMatchObject({
     state: 'failed',
     error: expect.stringContaining('BigInt'),

@@ -39,7 +39,7 @@ async function attempted(types: readonly JobType[], run: StartedRun, signal: Abo
   try {
     return await Promise.race([type.run(input, { signal: ending, attempt: run.attempt }), ended])
   } catch (error) {
-    // What a job says when it is stopped is not the reason it was stopped for.
+    // The error that a job throws when it is stopped is not the reason why it was stopped.
     throw ending.aborted ? ending.reason : error
   } finally {
     clearTimeout(timer)

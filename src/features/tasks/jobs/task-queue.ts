@@ -2,9 +2,9 @@ import type { Transaction } from '../../../platform/database/database.ts'
 import type { JobClaim, JobQueues } from '../../../platform/queue/index.ts'
 
 const QUEUE = 'tasks'
-/** Without a sign of life for so long, whoever has a ticket has lost it. */
+/** A lease expires after this many seconds without a heartbeat. */
 const LEASE_SECONDS = 15
-/** How often whoever has a ticket gives one. */
+/** Interval between the heartbeats of a lease. */
 export const RENEW_MS = 4_000
 /** Past this a ticket is lost in spite of signs of life; every job's own timeout is below it. */
 const EXPIRE_SECONDS = 3600
@@ -29,7 +29,7 @@ export interface TaskQueue {
   /** Takes up to `count` tickets that are due, those first that have waited longest. */
   take(transaction: Transaction, count: number): Promise<Ticket[]>
   remove(transaction: Transaction, tickets: readonly Ticket[]): Promise<void>
-  /** Gives a sign of life for tickets that were taken. */
+  /** Sends a heartbeat for tickets that were taken. */
   renew(tickets: readonly Ticket[]): Promise<void>
   /**
    * Makes the planner know the queue. One that has filled from nothing has no statistics until autovacuum
@@ -40,7 +40,7 @@ export interface TaskQueue {
 
 /**
  * A ticket says of a task only that it is due; everything else is in the task, under its lock, and a
- * ticket that the task no longer names is void. pg-boss keeps who may come when, and its supervisor puts
+ * ticket that the task no longer names is invalid. pg-boss keeps who may come when, and its supervisor puts
  * tickets back of workers that give no sign of life. It knows nothing of failures: those are counted, and
  * their next attempts booked, in the transaction that tells them.
  */
@@ -52,7 +52,7 @@ export async function openTaskQueue(queues: JobQueues): Promise<TaskQueue> {
     // A lost ticket comes back at once and as often as it is lost; attempts are counted elsewhere.
     retryLimit: 1_000_000,
     retryDelay: 0,
-    // A backlog is told by GET /queue and the metrics, not by a line in the log every few seconds.
+    // GET /queue and the metrics report a backlog; a log line every few seconds would only repeat it.
     warningQueueSize: 1_000_000_000,
   }
   // A table of its own: what waits here must not slow the other queues down.

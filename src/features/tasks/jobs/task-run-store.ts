@@ -24,7 +24,7 @@ export async function listTaskRuns(db: Queryable, taskId: number, limit: number)
   return rows
 }
 
-/** Of these runs, those that are their task's run no more; as places in the list. */
+/** Returns the indexes of the runs in the list that are no longer the current run of their task. */
 export async function endedElsewhere(
   db: Queryable,
   runs: readonly { taskId: number; number: number }[],
@@ -41,7 +41,7 @@ export async function endedElsewhere(
   return rows.map(({ place }) => place)
 }
 
-/** What is waiting, at work and done; rates are of the last minute. */
+/** Counts of waiting, running and finished jobs; rates cover the last minute. */
 export interface QueueStatistics {
   depth: number
   running: number

@@ -23,7 +23,7 @@ export function createTaskWeather(source: WeatherSource | undefined, onMissing: 
       authorize(actor, action)
       const { promise: late, resolve } = Promise.withResolvers<null>()
       const timer = setTimeout(resolve, PATIENCE_MS, null)
-      // What fails or is late is filled in later.
+      // Weather that fails or arrives late is filled in later.
       return Promise.race([source.of(city).catch(() => null), late]).finally(() => clearTimeout(timer))
     },
     written({ city, weather }) {

@@ -13,7 +13,7 @@ const HEARTBEAT_SECONDS = 30
 /** Tasks that are looked at together, and cities that are asked for at a time. */
 const PORTION = 500
 const CONCURRENCY = 4
-/** What is missing in the same moment is told of once. */
+/** Delay in milliseconds that groups wake-ups. */
 const WAKE_MS = 250
 
 export interface WeatherFill extends AsyncDisposable {
@@ -33,7 +33,7 @@ export async function openWeatherFill(deps: {
   db: Database
   weather: WeatherSource
   log: Logger
-  /** Is called after each commit that told events. */
+  /** Called after each commit that published events. */
   onChange: () => void
 }): Promise<WeatherFill> {
   const { queues, db, weather, log, onChange } = deps

@@ -28,7 +28,7 @@ const failed = (...call: Parameters<typeof run>) =>
 const text = (content: string, type = 'text/plain'): RequestListener => {
   return (_request, response) => response.writeHead(200, { 'content-type': type }).end(content)
 }
-/** What the next requests were, with their bodies. */
+/** The next requests, with their bodies. */
 function note(server: Upstream, answer: RequestListener = text('')) {
   const noted: { method: string; headers: IncomingMessage['headers']; body: string }[] = []
   server.answer(async (request, response) => {

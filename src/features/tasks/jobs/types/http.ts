@@ -45,7 +45,7 @@ function outgoing({ url, method = 'GET', headers = {}, body }: HttpInput): Outbo
   }
 }
 
-/** What is kept of an answer: never its headers, in which secrets come. */
+/** Returns the stored part of an answer; its headers are never stored, because they may hold secrets. */
 async function told(answer: OutboundResponse, method: HttpInput['method']): Promise<object> {
   const { statusCode: status, headers } = answer
   if (status < 200 || status > 299) {
