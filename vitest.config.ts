@@ -30,8 +30,8 @@ if (external.url) {
 export default defineConfig({
   test: {
     projects,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     // More than a small machine has cores: tests wait for servers, and for time to pass, more than they work.
     maxWorkers: 3,
     // A machine that does other work too may be late once; what fails twice is wrong.
