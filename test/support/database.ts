@@ -3,9 +3,7 @@ import pg from 'pg'
 import { inject } from 'vitest'
 import { type Database, openDatabase } from '../../src/platform/database/database.ts'
 import { withDatabase } from './database-url.ts'
-import { eventually } from './eventually.ts'
-
-const INSUFFICIENT_PRIVILEGE = '42501'
+import { dropDatabase } from './drop-database.ts'
 
 export interface TestDatabase extends AsyncDisposable {
   url: string
@@ -28,19 +26,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
       (await db.query<T>({ text, values })).rows,
     async [Symbol.asyncDispose]() {
       await db[Symbol.asyncDispose]()
-      // An autovacuum worker in it is the superuser's, whom we may not terminate; it leaves soon.
-      await eventually(() => dropped(adminUrl, name), `${name} is dropped`)
+      await dropDatabase((statement) => admin(adminUrl, statement), name)
     },
-  }
-}
-
-async function dropped(url: string, name: string): Promise<boolean> {
-  try {
-    await admin(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-    return true
-  } catch (error) {
-    if ((error as { code?: string }).code === INSUFFICIENT_PRIVILEGE) return false
-    throw error
   }
 }
 

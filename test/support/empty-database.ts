@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { inject, onTestFinished } from 'vitest'
 import { withDatabase } from './database-url.ts'
+import { dropDatabase } from './drop-database.ts'
 
 /** A connection that ends with the test. */
 export async function connect(url: string): Promise<pg.Client> {
@@ -17,8 +18,6 @@ export async function emptyDatabase(): Promise<string> {
   const admin = await connect(inject('adminUrl'))
   const name = `taskwire_acceptance_${randomBytes(6).toString('hex')}`
   await admin.query(`CREATE DATABASE ${name}`)
-  onTestFinished(async () => {
-    await admin.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-  })
+  onTestFinished(() => dropDatabase((statement) => admin.query(statement), name))
   return withDatabase(inject('adminUrl'), name)
 }

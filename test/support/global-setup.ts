@@ -6,6 +6,7 @@ import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../../src/platform/database/embedded.ts'
 import { migrate } from '../../src/platform/database/migrate.ts'
 import { withDatabase } from './database-url.ts'
+import { dropDatabase } from './drop-database.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -29,7 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('adminUrl', server.url)
   project.provide('template', template)
   return async () => {
-    await run(server.url, `DROP DATABASE IF EXISTS ${template} WITH (FORCE)`)
+    await dropDatabase((statement) => run(server.url, statement), template)
     if ('stop' in server) await server.stop()
   }
 }
