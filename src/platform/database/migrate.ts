@@ -26,7 +26,8 @@ export function migrationNames(folder = FOLDER): string[] {
  * A migration whose first line is `-- taskwire: outside a transaction` is sent statement by statement and recorded
  * after the last one. A crash before that runs it again from its beginning, so each of its statements must be
  * repeatable: `DROP INDEX CONCURRENTLY IF EXISTS` before `CREATE INDEX CONCURRENTLY`, which leaves an invalid index
- * when it is interrupted. Each of its statements ends with the semicolon that ends a line.
+ * when it is interrupted. A semicolon at the end of
+ * a line ends a statement, so none may contain one, as function bodies do.
  *
  * Several processes may call this at once: an advisory lock lets one work while the others wait. Throws a
  * `StartupError` if the database is unavailable, if a newer release migrated it, or if a migration fails.
@@ -74,7 +75,10 @@ async function applyPending(client: pg.Client, folder: string): Promise<string[]
   const pending = known.filter((name) => !applied.includes(name))
   for (const name of pending) {
     const text = readFileSync(join(folder, `${name}.sql`), 'utf8').replaceAll('\r\n', '\n')
-    await (text.startsWith(OUTSIDE_TRANSACTION) ? applyOutside : applyInside)(client, name, text)
+    const apply = text.startsWith(OUTSIDE_TRANSACTION) ? applyOutside : applyInside
+    await apply(client, name, text).catch((error) => {
+      throw new Error(`migration ${name} failed`, { cause: error })
+    })
   }
   return pending
 }
