@@ -26,13 +26,13 @@ export interface Core extends AsyncDisposable {
   stream: EventStream
   importers: Importer[]
   runner: ImportRunner
-  /** Call after a commit that told events, with all of them where they are at hand. */
+  /** Wakes the relay after a commit. Pass the committed events if you have them; the relay then need not read them. */
   changed: (events?: readonly StoredEvent[]) => void
 }
 
 /**
  * Starts the database, embedded or not, brings its schema up to date and builds the services on it.
- * `onChange` hears of each commit that told an event.
+ * `onChange` is called after each commit that published an event.
  */
 export async function startCore(
   config: Config,

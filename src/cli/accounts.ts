@@ -14,7 +14,7 @@ import { openRedis } from '../platform/redis/redis.ts'
 import type { ProgramContext } from './context.ts'
 import { consoleLogger } from './logger.ts'
 
-/** What commands about users work with: the configured stores, whether or not a server runs on them. */
+/** The configured stores for commands about users, with or without a running server. */
 export interface Accounts extends AsyncDisposable {
   db: Database
   sessions: SessionStore

@@ -1,4 +1,4 @@
-/** Where a command writes: results to `out`, everything else to `err`. */
+/** The output of a command: results go to `out`, everything else to `err`. */
 export interface Console {
   out(line: string): void
   err(line: string): void

@@ -4,13 +4,13 @@ import type { Environment } from '../platform/config/env.ts'
 import type { Console } from './console.ts'
 import type { Input } from './password.ts'
 
-/** What the commands have of the process they run in. */
+/** The parts of the process that commands use. */
 export interface ProgramContext {
   environment: () => Environment
   console: Console
-  /** Where passwords come from, and files named `-`. */
+  /** Source of passwords and of files named `-`. */
   input: Input
-  /** Where an export goes that has no file. */
+  /** Target of an export without a file. */
   output: NodeJS.WritableStream
   /** Aborted when the user asks a long command to end. */
   signal: AbortSignal
@@ -19,7 +19,7 @@ export interface ProgramContext {
 
 export const URL_HELP = 'address of the server (default: by HOST and PORT)'
 
-/** Where the server is: what `--url` gives, else where one with these settings is reached from this machine. */
+/** Returns the URL of the server: `--url`, else the local URL of a server with these settings. */
 export function serverUrl(given: string | undefined, environment: Environment): string {
   if (given !== undefined) return given
   const { HOST, PORT } = loadConfig(environment)

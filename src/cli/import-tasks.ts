@@ -17,7 +17,7 @@ export interface ImportTasksOptions {
   again: boolean
 }
 
-/** What the server takes at once, and bytes of JSON well below its limit for a body. */
+/** Size of a batch: the server's maximum of tasks, and bytes of JSON well below its body limit. */
 const BATCH = { tasks: 500, bytes: 4 * 1024 * 1024 }
 const BATCH_TIMEOUT_MS = 60_000
 const MOST_MISTAKES = 50
@@ -120,7 +120,7 @@ async function* batches(name: string, lines: AsyncIterable<TaskLine>): AsyncGene
   if (batch.length > 0) yield batch
 }
 
-/** What the server says of a batch, told of the line of the file where it says which. */
+/** Returns the server's error about a batch, with the line of the file if the server names the operation. */
 function failure(name: string, url: string, error: unknown, batch: readonly Line[]): unknown {
   if (!(error instanceof TaskwireError)) return error
   if (error.status === 0) return noServer(url, error)

@@ -43,7 +43,7 @@ async function askTwice(
   username: string,
   { input, console, signal }: { input: Input; console: Console; signal: AbortSignal },
 ): Promise<string> {
-  // As a terminal it is in raw mode: nobody echoes but readline, and that goes nowhere.
+  // A terminal is in raw mode: only readline echoes, and its output is discarded.
   const output = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input, output, terminal: true, historySize: 0, signal })
   try {

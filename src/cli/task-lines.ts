@@ -35,7 +35,7 @@ export async function* readTasks(
   for await (const { line, record } of records) {
     try {
       const task = check(record())
-      // What no schema says: fields that contradict each other.
+      // Fields can contradict each other, which no schema expresses.
       newTask(task, null)
       yield { line, task }
     } catch (error) {

@@ -22,7 +22,7 @@ function file(ending: string, content: string | Uint8Array): string {
   return name
 }
 
-/** What an import can bring back. */
+/** The fields that an import can restore. */
 async function contentOf(app: TestApp): Promise<object[]> {
   const rows = await app.database.rows(
     'SELECT title, description, status, priority, due_at, labels, city FROM tasks ORDER BY id',

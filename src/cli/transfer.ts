@@ -65,7 +65,7 @@ ${TOKEN_HELP}`,
     )
     .action(
       (file: string, { url, format, filter }: { url?: string; format?: FileFormat; filter: string }) => {
-        // What is piped on has no name to go by.
+        // Piped output has no file name that shows the format.
         const chosen = format ?? (file === '-' ? 'jsonl' : formatIn(file))
         if (!chosen) throw formatless(file)
         const token = serverToken(environment())

@@ -10,7 +10,7 @@ import { claimRedisDatabase } from '../../test/support/redis-database.ts'
 const NEXT = 'staple battery horse'
 const nobody = 'redis://127.0.0.1:9'
 
-/** What `taskwire user …` prints on the database of `app`; a mistake fails the test. */
+/** Returns the output of `taskwire user …` on the database of `app`; an error fails the test. */
 async function user(app: TestApp, args: string[], piped = '', settings: Record<string, string> = {}) {
   const values = { DATABASE_URL: app.database.url, ...settings }
   const { error, out } = await finished(['user', ...args], values, piped)

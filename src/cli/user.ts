@@ -14,7 +14,7 @@ interface PasswordOptions {
   passwordStdin: boolean
 }
 
-/** `taskwire user …`: the users of the configured database. A running server hears of every change by itself. */
+/** `taskwire user …`: the users of the configured database. A running server notices every change by itself. */
 export function addUserCommands(program: Command, context: ProgramContext): void {
   const user = program.command('user').description('users, in the database itself: no server needs to run')
   user

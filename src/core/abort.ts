@@ -1,4 +1,4 @@
-/** What the promise comes to, or the signal's reason as soon as that is aborted. */
+/** Returns the promise's value, or throws the signal's reason as soon as the signal is aborted. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = () => reject(signal.reason)

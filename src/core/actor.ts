@@ -7,7 +7,7 @@ export interface UserActor {
   readonly id: number
   readonly username: string
   readonly role: Role
-  /** What the credential allows; an access token allows all that the role does. */
+  /** Scopes of the credential; an access token has all scopes of the role. */
   readonly scopes: readonly Scope[]
   /** The user's token epoch at the time. */
   readonly epoch: number
@@ -17,7 +17,7 @@ export interface UserActor {
   readonly tokenId?: number
 }
 
-/** Who calls. The operator is whoever calls without a token while access is open. */
+/** The caller. A caller without a token is the operator while access is open. */
 export type Actor = { readonly kind: 'anonymous' } | { readonly kind: 'operator' } | UserActor
 
 export const anonymous: Actor = { kind: 'anonymous' }
@@ -28,7 +28,7 @@ export function userIdOf(actor: Actor): number | null {
   return actor.kind === 'user' ? actor.id : null
 }
 
-/** Who calls a service that changes something, and for which request. A request of Fastify is one. */
+/** The caller of a service that changes something, with the id of the request. A Fastify request is one. */
 export interface Caller {
   readonly actor: Actor
   /** Id of the request in the log; absent for a caller that is no request, such as a message queue. */

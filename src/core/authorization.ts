@@ -4,8 +4,8 @@ import { DomainError } from './errors.ts'
 
 /**
  * Who may do what; the one place where it is decided. `who`:
- * - `owner`: whoever owns the thing, and admins
- * - `everybody`: every user, since it is nobody's own
+ * - `owner`: the owner of the resource, and admins
+ * - `everybody`: every user, because the resource has no owner
  * - `self`: a user, about their own account
  * - `session`: the same, but not by an API token, which must not outlive itself or open new doors
  * - `admin`: admins
@@ -55,7 +55,7 @@ export function bearerToken(header: string | undefined): string | undefined {
   return header === undefined ? undefined : /^bearer +(\S+) *$/i.exec(header)?.[1]
 }
 
-/** For whoever sent none. */
+/** The detail of a 401 for a request without a token. */
 export const TOKEN_NEEDED =
   'A token is needed: send "Authorization: Bearer <token>", with one of POST /auth/login or of "taskwire token create".'
 

@@ -1,4 +1,4 @@
 import manifest from '../../package.json' with { type: 'json' }
 
-/** Of Taskwire. */
+/** The version of Taskwire. */
 export const { version } = manifest

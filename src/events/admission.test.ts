@@ -133,7 +133,7 @@ async function arrive(find: () => Promise<Actor | undefined>) {
     gate as unknown as SocketAuthenticator,
     wanted,
     async () => {
-      // What is revoked while the token is looked at must count.
+      // A revocation during the lookup of the token must count.
       expect(marks).toBe(1)
       return find()
     },

@@ -87,7 +87,7 @@ export async function firstToken(socket: WebSocket, timeoutMs = AUTH_TIMEOUT_MS)
   return promise.finally(() => clearTimeout(timer))
 }
 
-/** Why a socket is not admitted, as it is told to it. */
+/** The close code and reason that a rejected socket receives. */
 class Refusal extends Error {
   readonly code: number
 

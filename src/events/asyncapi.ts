@@ -1,7 +1,7 @@
 import type { JSONSchema } from 'json-schema-to-ts'
 import { channels, type EventType } from './event-types.ts'
 
-/** What the `data` of each event is, with an example. */
+/** The schema of the `data` of each event, with an example. */
 export type EventSchemas = Record<EventType, JSONSchema>
 
 type Json = Record<string, unknown>

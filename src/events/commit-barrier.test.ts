@@ -42,7 +42,7 @@ test('writers that come later do not hold what was asked before', async () => {
   const later = await insertEvent(second)
   await first.query('ROLLBACK')
   expect(await fence.settled(id)).toBe(true)
-  // What was asked for the earlier id says nothing about the later one.
+  // The result for the earlier id does not hold for the later one.
   expect(await fence.settled(later)).toBe(false)
   expect(fence.bound).toBe(id)
   await second.query('COMMIT')

@@ -44,7 +44,7 @@ function noting(override: Partial<EventConsumer> = {}): EventConsumer {
   }
 }
 
-/** What a process of its own would run. */
+/** Starts the consumer with a stream of its own, as another process would. */
 async function serve(feed: EventConsumer): Promise<EventStream & { end(): Promise<void> }> {
   const own = stack.use(new AsyncDisposableStack())
   const log = logTo(lines)

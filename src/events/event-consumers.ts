@@ -7,7 +7,7 @@ import type { Frame } from './frame.ts'
 import type { EventStream } from './stream.ts'
 
 const PAGE = 500
-/** Rounds begin no closer than this, so that what is written meanwhile is taken together. */
+/** Minimum time between rounds, so that events written in between are handled together. */
 const PACE_MS = 20
 const POLL_MS = 1_000
 const RETRY_MS = { min: 100, max: 5_000 }
@@ -19,10 +19,9 @@ export interface EventConsumer {
   /** Whether anybody wants events now. While nobody does, the position follows the stream and nothing is read. */
   wanted(): Promise<boolean>
   /**
-   * Takes events, at most 500, in id order. It must call `advance` when they are taken for good: inside
-   * the transaction that takes them (then each is taken exactly once), or after remote work (then at
-   * least once). When it throws, the same events come again after a pause. `advance` throws when another
-   * process has taken over meanwhile.
+   * Consumes events, at most 500, in id order. It must call `advance` when they are consumed: inside the transaction
+   * that stores them (then each is consumed exactly once), or after remote work (then at least once). If it throws, the
+   * same events are retried after a pause. `advance` throws if another process has taken over.
    */
   take(
     frames: readonly Frame[],
@@ -32,8 +31,8 @@ export interface EventConsumer {
 }
 
 /**
- * Notes that feeds are to be served from now on, unless that is noted already. Whoever lets others ask for events does
- * so before: the process that serves the feed may start later.
+ * Records the current position of new consumers, so that they get every event from now on. A process that accepts
+ * subscriptions calls it first, because the process that serves the consumers may start later.
  */
 export async function registerConsumers(
   db: Database,

@@ -17,7 +17,7 @@ export type EventType = (typeof channels)[keyof typeof channels][number]
 /** Types whose events have the audience `public`: every reader who asks for them receives them. */
 export const publicTypes: ReadonlySet<EventType> = new Set(channels.currencies)
 
-/** Who may receive an event: every reader, one user (and admins), or admins only. Room is left for `project:<id>`. */
+/** The readers of an event: every reader, one user and the admins, or the admins only. `project:<id>` can be added. */
 export type Audience = 'public' | 'admins' | `user:${number}`
 
 /** A row of the outbox as the relay reads it. */
@@ -27,7 +27,7 @@ export interface StoredEvent {
   /** ISO 8601, UTC, microseconds */
   at: string
   audience: Audience
-  /** What the writer stored; a renderer turns it into what clients read. */
+  /** The data that the writer stored; a renderer turns it into the data that clients read. */
   data: unknown
 }
 

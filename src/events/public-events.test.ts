@@ -9,7 +9,7 @@ const OWNER = 7
 let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase()
-  // Of 50,000 events 50 are this user's and 50 are of currencies.
+  // 50 of the 50,000 events are this user's, and 50 are about currencies.
   await database.rows(
     `INSERT INTO events (type, user_id, data)
      SELECT CASE WHEN n % 1000 = 1 THEN 'currency_updated' ELSE 'task_updated' END,

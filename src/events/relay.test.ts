@@ -176,7 +176,7 @@ test('an idle look that is under way never swallows what comes after a second ac
   const last = await insertEvent(writer)
   relay.wake()
   await eventually(() => ids().includes(last), 'the last event')
-  // Who was told that it reads from now on has to get what was committed then.
+  // A reader that was ready must get what was committed after that.
   expect(wasReady && !ids().includes(id)).toBe(false)
 })
 

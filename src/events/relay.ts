@@ -77,8 +77,8 @@ export class Relay implements AsyncDisposable {
    */
   async activate(): Promise<void> {
     if (this.#readers++ === 0) {
-      // A step that began while idle reads ids only; it must not step over what a new reader, or
-      // another who comes meanwhile, waits for.
+      // A step that began while idle reads ids only. It must not step over events that a new reader waits for, or
+      // another reader that connects during the step.
       this.#activated = Promise.resolve(this.#stepping).then(
         () => this.#schedule(),
         () => this.#schedule(),
@@ -190,11 +190,11 @@ export class Relay implements AsyncDisposable {
   }
 
   /**
-   * Hands over what was told of, as far as it follows the position without a gap. What does not may have an id
-   * before it that is on its way, so it is read with that one.
+   * Delivers the events passed to `wake` that follow the position without a gap. A transaction with a lower id may
+   * still commit before the others, so they are read from the table later.
    */
   async #handOverTold(): Promise<void> {
-    await yieldToOthers() // Whoever made the change has the answer before everybody is told of it.
+    await yieldToOthers() // The writer gets its response before the event is delivered.
     const told = this.#told.splice(0).filter(({ id }) => id > this.#position)
     const gap = told.findIndex(({ id }, i) => id !== this.#position + 1 + i)
     if (gap !== -1) this.#woken = true

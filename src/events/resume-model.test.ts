@@ -69,7 +69,7 @@ class Reader {
     const sink = frameReader((text) => {
       const { id, type, data } = JSON.parse(text)
       if (type === 'resumed') this.notices.push(data)
-      // What is on the wire after the reader has hung up is lost.
+      // Frames that arrive after the reader has closed the connection are lost.
       else if (this.#subscription === mine) this.ids.push(Number(id))
     })
     let turns = 0

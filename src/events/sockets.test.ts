@@ -10,7 +10,7 @@ import { textFrame } from './frame.ts'
 import { type SocketLimits, Sockets } from './sockets.ts'
 import type { Sink, Subscription } from './stream.ts'
 
-/** A stream that tells what it is told to. */
+/** A stream that delivers the events that the test gives it. */
 class FakeStream {
   readonly sinks = new Set<Sink>()
   closed = 0

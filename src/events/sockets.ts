@@ -34,7 +34,7 @@ interface Client {
   lastPing: number
 }
 
-/** What becomes of a socket. */
+/** The operations on a socket after its handshake. */
 export interface Admission {
   /** Delivers to it, for `actor` and until the subscription or the socket ends. */
   admit(actor: Actor, subscription: Subscription): void
@@ -117,7 +117,7 @@ export class Sockets implements AsyncDisposable {
     }
   }
 
-  /** Tells every client that the server goes away, and waits for their answers up to `graceMs`. */
+  /** Closes every socket with 1001 and waits up to `graceMs` for the clients to close. */
   async close(graceMs: number): Promise<void> {
     this.#graceMs = graceMs
     clearInterval(this.#sweeper)

@@ -45,7 +45,7 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
-/** What a connection has inserted and not yet committed; a mark for each savepoint. */
+/** Events that a connection has inserted and not yet committed, with a mark for each savepoint. */
 interface Open {
   ids: number[]
   marks: number[]

@@ -133,8 +133,8 @@ export class EventStream implements AsyncDisposable {
   }
 
   /**
-   * A page of what has been told after the id `after`, as envelopes; `next` is from where to go on, and
-   * `more` whether there is more already. undefined: some of it is no longer kept.
+   * Returns a page of the events after the id `after`, as envelopes. `next` is the cursor of the next page, `more`
+   * whether it has events already. Returns undefined if some of the events are no longer stored.
    */
   async page(
     filter: EventFilter,
@@ -275,7 +275,7 @@ export class EventStream implements AsyncDisposable {
   }
 }
 
-/** In seconds: what is written here is told of within milliseconds, what waits for the database later. */
+/** Bucket bounds in seconds: events of this process are delivered within milliseconds, delayed ones later. */
 const LAG_BOUNDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30]
 
 function observer(metrics: Metrics): (events: readonly StoredEvent[]) => void {

@@ -47,7 +47,7 @@ export function registerWebSocketRoutes(
   deps: { stream: EventStream; sockets: Sockets; gate: SocketAuthenticator; log: Logger },
 ): void {
   const { stream, sockets, gate, log } = deps
-  /** What came of each handshake: a place, or why there is none; nothing for who has yet to say who they are. */
+  /** The result of each handshake: a reader or an error; none for a socket that has yet to authenticate. */
   const arrivals = new WeakMap<FastifyRequest['raw'], { place: AdmittedReader } | { error: unknown }>()
 
   for (const [url, { types, tells }] of Object.entries(paths)) {

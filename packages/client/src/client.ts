@@ -65,7 +65,7 @@ export function createClient(options: ClientOptions): Taskwire {
   }
 }
 
-/** What paths are appended to. */
+/** Returns the base to which paths are appended. */
 function baseOf(url: string): string {
   if (url !== '' && !/^(?:https?:\/\/|\/)/i.test(url)) {
     throw new TypeError(`"${url}" is no address of a server, such as http://localhost:8000`)

@@ -7,7 +7,7 @@ export interface Tokens {
   refresh_token: string
 }
 
-/** Where the tokens of a session are. Several clients may share one, such as the tabs of a browser. */
+/** A store for the tokens of a session. Several clients may share one, such as the tabs of a browser. */
 export interface TokenStore {
   load(): Tokens | undefined | Promise<Tokens | undefined>
   /** undefined: the session has ended. */

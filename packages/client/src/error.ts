@@ -4,11 +4,11 @@ import { retryAfterMs } from './backoff.ts'
 /** Why a request failed, or why a stream of events ended. */
 export class TaskwireError extends Error {
   override readonly name = 'TaskwireError'
-  /** Of the answer; 0 when there was none. */
+  /** HTTP status of the response; 0 if there was none. */
   readonly status: number
-  /** What the server says of it (RFC 9457); undefined where something else answered, such as a proxy. */
+  /** Problem details of the server (RFC 9457); undefined if something else responded, such as a proxy. */
   readonly problem: Problem | undefined
-  /** By which the request is found in the log of the server. */
+  /** Request id, which the server's log contains too. */
   readonly requestId: string | undefined
   /** How long the server asks to wait before the next attempt. */
   readonly retryAfterMs: number | undefined
@@ -31,7 +31,7 @@ export class TaskwireError extends Error {
   }
 }
 
-/** What an answer that is no success says; reads its body. */
+/** Reads the body of an unsuccessful response and returns it as an error. */
 export async function refusal(response: Response): Promise<TaskwireError> {
   const { status, headers } = response
   const problem = await response.text().then(problemIn, () => undefined)
@@ -43,7 +43,7 @@ export async function refusal(response: Response): Promise<TaskwireError> {
   })
 }
 
-/** Of a `fetch` that rejected, or of a body that ended too early. */
+/** Returns the error for a `fetch` that rejected, or for a body that ended too early. */
 export function noAnswer(error: unknown, what = 'No answer'): TaskwireError {
   // `fetch failed` says nothing; Node has the reason in the cause, browsers keep it to themselves.
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error

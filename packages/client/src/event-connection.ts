@@ -3,7 +3,7 @@ import { noAnswer, TaskwireError } from './error.ts'
 import type { Http } from './http.ts'
 import { SseParser } from './sse-parser.ts'
 
-/** What comes over a connection: the data of a message, or none where only the place has moved. */
+/** A message of a connection: its data, or none if only the cursor has moved. */
 export interface Piece {
   data: string | undefined
   /** The id of the place; an empty text where none is known. */
@@ -12,8 +12,8 @@ export interface Piece {
 
 /**
  * Opens `GET /events`. Server-Sent Events over `fetch` and not a WebSocket: a page can send a token in a
- * header, sees the status of a refusal and its Retry-After, hears the heartbeat and can stop reading. The
- * WebSocket of browsers lets it do none of these.
+ * header, reads the status of a rejection and its Retry-After, receives the heartbeat and can stop reading. The
+ * WebSocket of browsers allows none of these.
  */
 export async function connect(
   http: Http,

@@ -8,7 +8,7 @@ import { Place, type Reset } from './place.ts'
 
 export type EventType = TaskwireEvent['type']
 
-/** Where a stream is at. */
+/** The state of a stream. */
 export type StreamState =
   | { state: 'connecting' }
   | { state: 'live' }
@@ -22,7 +22,7 @@ export interface EventsOptions<Type extends EventType = EventType> {
   /** Ends the stream; the loop over it then ends as if there were no more events. */
   signal?: AbortSignal | undefined
   onState?: ((state: StreamState) => void) | undefined
-  /** A server that is not heard of for so long is taken for dead; it sends a heartbeat every 25 s. */
+  /** Time without any data after which the connection counts as dead; the server sends a heartbeat every 25 s. */
   silenceMs?: number | undefined
   /** Pauses before it connects again. */
   backoff?: Backoff | undefined
@@ -133,7 +133,7 @@ function isFinal(error: unknown, wasLive: boolean): boolean {
   return !wasLive || definite.has(status)
 }
 
-/** What a listener throws is not the stream's: it is reported as of any other listener. */
+/** Calls the listener. An error that it throws does not end the stream; it is reported as an uncaught error. */
 function tell({ onState }: EventsOptions, state: StreamState): void {
   try {
     onState?.(state)

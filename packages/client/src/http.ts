@@ -28,10 +28,10 @@ export interface Answer<T> {
   headers: Headers
 }
 
-/** A longer Retry-After is told to the caller. */
+/** Maximum wait before a retry. A longer Retry-After is returned to the caller as an error. */
 const MOST_PATIENCE_MS = 60_000
 const PAUSE = { minMs: 250, maxMs: 5_000 }
-/** Of the server when the database is away, and of proxies when the server is. */
+/** Statuses that may pass: 0 without a response, and those of a server without its database or a proxy without its server. */
 const passing = new Set([0, 502, 503, 504])
 
 /** HTTP to one server. */
@@ -95,7 +95,7 @@ export class Http {
   }
 }
 
-/** Tells a connection that failed from one that was ended here. */
+/** Distinguishes a connection that failed from one that was aborted here. */
 async function answered<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   try {
     return await promise

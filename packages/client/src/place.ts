@@ -2,7 +2,7 @@ import type { TaskwireEvent } from './api-types.ts'
 import { TaskwireError } from './error.ts'
 import type { Piece } from './event-connection.ts'
 
-/** Events may be missing here: read anew what you show. Those that follow are complete again. */
+/** Events may be missing here: read the data you show again. The events that follow are complete. */
 export interface Reset {
   type: 'reset'
   /** After which event they are missing, where that is known. */
@@ -14,7 +14,7 @@ export interface Reset {
  * order, or says that some are missing.
  */
 export class Place {
-  /** The last event that was given, or the place that the server told; undefined while neither is known. */
+  /** The last delivered event id, or the cursor that the server sent; undefined while neither is known. */
   #after: number | undefined
   /** The first message has to say whether all that was missed is still there. */
   #awaitsNotice = false
@@ -26,7 +26,7 @@ export class Place {
     if (this.#after === undefined) throw new TypeError(`"${after}" is no id of an event`)
   }
 
-  /** What the next connection has to ask for. */
+  /** The query of the next connection. */
   get after(): number | undefined {
     return this.#after
   }
@@ -39,7 +39,7 @@ export class Place {
     return isUnknown ? { type: 'reset', after: undefined } : undefined
   }
 
-  /** What there is to be given of this; undefined: nothing. */
+  /** Returns what a message delivers; undefined: nothing. */
   take({ data, id }: Piece): TaskwireEvent | Reset | undefined {
     if (data === undefined) {
       this.#advance(idOf(id))
@@ -83,7 +83,7 @@ function parse(text: string): Envelope {
     const value = JSON.parse(text) as Envelope | null
     if (typeof value?.type === 'string') return value
   } catch {
-    // Told below.
+    // The error is thrown below.
   }
   throw garbage('what is no event', text)
 }

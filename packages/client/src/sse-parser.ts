@@ -1,4 +1,4 @@
-/** What one block of an event stream says. */
+/** The fields of one block of an event stream. */
 export interface Message {
   /** `message` where the block names none. */
   event: string
@@ -9,7 +9,7 @@ export interface Message {
 
 /** An event beyond this is not ours. */
 const MAX_EVENT_LENGTH = 16 * 1024 * 1024
-/** What an empty line of data costs us, about. */
+/** Approximate memory of an empty data line, in bytes. */
 const LINE_LENGTH = 32
 
 /**

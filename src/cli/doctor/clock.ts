@@ -2,7 +2,7 @@ import { type Finding, failure, ok, warning } from './finding.ts'
 
 /** Before this was written no clock can stand. */
 const EARLIEST = Date.UTC(2025, 11, 1)
-/** Events, leases and tokens are told apart by seconds. */
+/** Difference of clocks that is reported: events, leases and tokens are compared by seconds. */
 const NOTICED_MS = 2_000
 /** Tokens of one process are not valid yet, or no longer, to another. */
 const HARMFUL_MS = 60_000

@@ -53,7 +53,7 @@ function nearestExisting(folder: string): string {
   return existsSync(folder) || dirname(folder) === folder ? folder : nearestExisting(dirname(folder))
 }
 
-/** What a file of some bytes tells, no look at owners and modes does: quotas, mounts, rights by other means. */
+/** Writes a small file. Owners and modes do not show quotas, read-only mounts or access control lists; a write does. */
 function tryToWrite(folder: string): void {
   if (!statSync(folder).isDirectory()) throw new Error('it is not a folder')
   const file = join(folder, `taskwire-doctor-${process.pid}`)

@@ -11,7 +11,7 @@ import { migrate } from '../../platform/database/migrate.ts'
 import { checkClock } from './clock.ts'
 import { checkDatabase, checkVitals } from './database.ts'
 
-/** What is found of a database, by check. */
+/** Returns the findings about a database, by check. */
 async function examine(settings: Record<string, string>, now: () => number = Date.now) {
   const findings = await checkDatabase(loadConfig({ values: settings, fileNames: [] }), now)
   expect(JSON.stringify(findings)).not.toContain('geheim')

@@ -25,7 +25,7 @@ function temporaryFolder(): string {
   return folder
 }
 
-/** What the doctor finds with these settings, by check, and how it ends. */
+/** Returns the findings with these settings, by check, and the exit code. */
 async function examine(settings: Record<string, string>) {
   const defaults = { PORT: '0', IMPORTS: 'off', WEATHER: 'off', SECRET_KEY, DATA_DIR: temporaryFolder() }
   const { error, out, err } = await finished(['doctor', '--json'], { ...defaults, ...settings })

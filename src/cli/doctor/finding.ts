@@ -1,6 +1,6 @@
 import { errorText } from '../../core/errors.ts'
 
-/** What one check found. Of what is not ok, `advice` says what to do. */
+/** The result of one check. `advice` says what to do if it is not ok. */
 export interface Finding {
   check: string
   status: 'ok' | 'warning' | 'failure'
@@ -8,7 +8,7 @@ export interface Finding {
   advice?: string
 }
 
-/** What takes connections and says nothing for so long is as good as away. */
+/** Time after which a service that accepts connections and does not respond counts as unavailable. */
 export const PATIENCE_MS = 5_000
 
 export function ok(check: string, message: string): Finding {
@@ -20,12 +20,12 @@ export function warning(check: string, message: string, advice: string): Finding
   return { check, status: 'warning', message, advice }
 }
 
-/** Taskwire does not run, or something that it was told to use is of no use. */
+/** Returns a failure: Taskwire cannot run, or a configured service cannot be used. */
 export function failure(check: string, message: string, advice: string): Finding {
   return { check, status: 'failure', message, advice }
 }
 
-/** What `work` comes to; it is told to give up when our patience is at its end. */
+/** Returns the result of `work`; its signal is aborted after `PATIENCE_MS`. */
 export async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(PATIENCE_MS)
   try {
@@ -53,7 +53,7 @@ const advices: [RegExp, (service: string, setting: string) => string][] = [
   ],
 ]
 
-/** What to do about a service that cannot be used because of `error`. */
+/** Returns the advice for a service that cannot be used because of `error`. */
 export function adviceFor(error: unknown, service: string, setting: string): string {
   const text = errorText(error)
   const found = advices.find(([pattern]) => pattern.test(text))

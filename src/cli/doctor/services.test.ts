@@ -9,7 +9,7 @@ import { startS3 } from '../../../test/support/s3.ts'
 import { loadConfig } from '../../platform/config/config.ts'
 import { checkServices } from './services.ts'
 
-/** What is found of the services that are configured, by check. */
+/** Returns the findings about the configured services, by check. */
 async function examine(settings: Record<string, string>) {
   const findings = await Promise.all(checkServices(loadConfig({ values: settings, fileNames: [] })))
   expect(JSON.stringify(findings)).not.toContain('geheim')

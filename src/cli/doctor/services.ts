@@ -11,7 +11,7 @@ import { silent } from './silent.ts'
 /** It can be used, but not for all it is for. */
 class Lack extends Error {}
 
-/** Something that Taskwire was told to use, and how to see whether it can be used. */
+/** A configured service and the probe that checks it. */
 interface Service {
   check: string
   name: string

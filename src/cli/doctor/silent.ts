@@ -1,4 +1,4 @@
 import { pino } from 'pino'
 
-/** What a check has to say, it says by what it finds. */
+/** A logger for checks, which report by their findings only. */
 export const silent = pino({ level: 'silent' })

@@ -10,7 +10,7 @@ import { silent } from './silent.ts'
 /** One that every provider knows. */
 const CITY = 'Moscow'
 
-/** Whether the provider tells the weather, as tasks ask it. Without it everything else works. */
+/** Checks that the weather provider responds to a request like those for tasks. Everything else works without it. */
 export async function checkWeather(config: Config): Promise<Finding[]> {
   using source = openWeatherSource({
     ...{ config, redis: undefined, counters: memoryCounter },

@@ -36,7 +36,7 @@ export async function insertPending(db: Queryable, given: NewAttachment): Promis
   }
 }
 
-/** Attaches stored bytes to their task; undefined if the upload was abandoned meanwhile. */
+/** Attaches a stored upload to its task; returns undefined if the upload was abandoned. */
 export async function attachUpload(
   transaction: Transaction,
   id: number,

@@ -1,6 +1,6 @@
 import { type ExactNumber, exactNumber } from '../../core/exact-json.ts'
 
-/** Where a rate is from: the Bank of Russia, a person, or another service. */
+/** The origin of a rate: the Bank of Russia, a person, or another service. */
 export type RateSource = 'cbr' | 'manual' | 'remote'
 
 /** Rates are roubles for one unit of a currency, so of the rouble itself there is none. */

@@ -14,7 +14,7 @@ import {
   SeriesSchema,
 } from './rate-schemas.ts'
 
-/** What is read of rates beyond the present ones. */
+/** Routes for history, series and conversion of rates. */
 export function rateRoutes({
   currencies,
 }: {

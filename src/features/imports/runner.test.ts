@@ -153,7 +153,7 @@ test('a process that dies during a run leaves no lock, and the next run marks it
   expect(run!.state).toBe('succeeded')
   expect((await runs())[1]).toMatchObject({ state: 'failed', error: 'interrupted: the process ended' })
 
-  // Only its connections died. The data it has fetched meanwhile must not be saved.
+  // Only its connections died. The data it has fetched since then must not be saved.
   cut.save = async (transaction) => {
     await transaction.query({ text: `INSERT INTO tasks (title) VALUES ('too late')` })
     return counts

@@ -1,8 +1,8 @@
 const DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz'
 
 /**
- * A key between two, which are told apart by their bytes: keys are fractions in base 36, `i` is one
- * half. Neither may end in `0`, nor does the result, so that there is room before every key. Keys grow
+ * Returns a key between two keys, in the order of their bytes. Keys are fractions in base 36; `i` is one half. Neither
+ * may end in `0`, nor does the result, so that a smaller key exists before every key. Keys grow
  * by a digit for about five halvings of one gap. The method is that of David Greenspan, "Implementing
  * Fractional Indexing".
  */

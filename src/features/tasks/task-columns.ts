@@ -4,7 +4,7 @@ import { firstPosition } from './position-key.ts'
 import type { StoredJob } from './task-job.ts'
 import type { Priority, Status } from './task-status.ts'
 
-/** What the statements and readers of tasks need to know of a column. */
+/** The properties of a column that statements and readers of tasks use. */
 interface Column<Value> {
   value: Value
   /** SQL type of the value in an insert or a change. */

@@ -34,7 +34,7 @@ export function taskExportRoutes(deps: {
 }): FastifyPluginCallbackJsonSchemaToTs {
   const { tasks, present } = deps
 
-  /** The file in portions, each made when the one before it is on its way. */
+  /** Yields the file in chunks. A chunk is created when the previous one has been sent. */
   async function* written(request: ExportRequest, format: FileFormat): AsyncGenerator<string> {
     const { format: _format, ...filter } = request.query
     const { head, write } = taskWriters[format]
@@ -42,7 +42,7 @@ export function taskExportRoutes(deps: {
     for await (const rows of tasks.iterate(request.actor, filter)) {
       yield text + rows.map((row) => write(present(row))).join('')
       text = ''
-      // It can take long, and whoever has lost their access by now has no right to the rest.
+      // An export can take long. A caller who has lost access in between must not get the rest.
       await request.confirmActor()
     }
     if (text !== '') yield text

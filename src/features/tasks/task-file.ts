@@ -26,7 +26,7 @@ const columns = [
 // Without the mark, spreadsheets take UTF-8 for an encoding of their country.
 const BYTE_ORDER_MARK = '\ufeff'
 
-/** What a file begins with, and how a task is written in it. */
+/** The first line of a file, and the function that writes a task. */
 export const taskWriters: Record<FileFormat, { head: string; write: (task: Task) => string }> = {
   jsonl: { head: '', write: (task) => `${JSON.stringify(task)}\n` },
   csv: {
@@ -46,7 +46,7 @@ const { job: _job, ...importable } = CreateTaskSchema.properties
 export type ImportedTask = Omit<CreateTask, 'job'>
 export const ImportedTaskSchema = { ...CreateTaskSchema, properties: importable }
 
-/** Told of a task, and not to be given to a new one. */
+/** Exported fields that an import ignores. */
 const ignored = new Set<string>([
   ...['id', 'position', 'weather', 'user_id', 'source', 'job', 'version'],
   ...(['created_at', 'updated_at', 'deleted_at'] as const),
@@ -58,7 +58,7 @@ export function isImported(field: string): boolean | undefined {
   return ignored.has(field) ? false : undefined
 }
 
-/** What a cell says of a field, to be checked by the schema; undefined: nothing. */
+/** Returns the value of a field in a cell, for the schema to check; undefined: the cell is empty. */
 export function fieldOf(field: string, cell: Cell): unknown {
   if (cell === null) return undefined
   if (field === 'completed' && /^(true|false)$/i.test(cell)) return cell.toLowerCase() === 'true'

@@ -8,9 +8,9 @@ import { type Priority, type Status, statuses } from './task-status.ts'
 
 /** A filter of tasks; an undefined field does not restrict the result. */
 export interface TaskFilter {
-  /** Whose tasks the reader may see. */
+  /** Limits the result to the tasks that the reader may see. */
   scope: AccessScope
-  /** Of each of these users: more than one have none in common. */
+  /** Every one of these must be the owner, so two different users match no task. */
   users: number[]
   statuses?: Status[] | undefined
   completed?: boolean | undefined

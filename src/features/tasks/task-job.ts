@@ -23,7 +23,7 @@ export interface StoredJob extends Job {
   runs: number
 }
 
-/** What is asked for in a POST. */
+/** The job in the body of a POST. */
 export interface NewJob {
   type: string
   input?: object

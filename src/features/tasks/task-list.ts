@@ -9,7 +9,7 @@ import type { TaskFilter } from './task-filter.ts'
 import type { TaskQuery } from './task-query.ts'
 import { byRank, lastDeletedFirst, newestFirst, parseSort, type SortKey } from './task-sort.ts'
 
-/** Of whom there are no tasks. */
+/** A user id that owns no task. */
 const NOBODY = 0
 
 /** The list that a query asks for, within the scope. Throws a validation error if the query is wrong. */

@@ -6,12 +6,12 @@ import type { Transaction } from '../../platform/database/database.ts'
 import { keyBetween } from './position-key.ts'
 import type { Move } from './task-schemas.ts'
 
-/** Of a key; a few thousand moves into one and the same gap reach it. */
+/** Maximum length of a key. A few thousand moves into the same gap reach it. */
 const MAX_KEY = 1000
 
 /**
- * Waits for its turn to move tasks. Whoever also locks tasks does this first, so that no two wait for each
- * other.
+ * Waits for the lock on moves. A transaction that also locks tasks takes this lock first, so that two transactions
+ * do not deadlock.
  */
 export async function lockPositions(transaction: Transaction): Promise<void> {
   await transaction.query({ text: "SELECT pg_advisory_xact_lock(hashtext('taskwire task positions'))" })
@@ -49,9 +49,9 @@ export async function positionFor(
 
 interface Gap extends Owned {
   position: string
-  /** Of the next task on that side, whoever's it is and also in the trash; null: there is none. */
+  /** Position of the next task on that side, of any user and also in the trash; null: there is none. */
   neighbour: string | null
-  /** Of the task that is moved; null: there is no such task. */
+  /** Position of the task that is moved; null: it does not exist. */
   own: string | null
 }
 

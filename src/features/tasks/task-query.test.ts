@@ -56,7 +56,7 @@ beforeAll(async () => {
 })
 afterAll(() => database[Symbol.asyncDispose]())
 
-/** What is asked for, and by whom. */
+/** A query and its caller. */
 interface Asked {
   owner: number | undefined
   query: ListTasks
@@ -110,7 +110,7 @@ const filters = fc.record(
   },
   { requiredKeys: [] },
 )
-// Of most lists only a few filters, so that something is left.
+// Most lists have only a few filters, so that some tasks match.
 const few = fc
   .tuple(filters, fc.subarray(Object.keys(filtersOf()), { maxLength: 3 }))
   .map(([fields, kept]) => Object.fromEntries(Object.entries(fields).filter(([name]) => kept.includes(name))))

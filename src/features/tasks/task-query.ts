@@ -81,7 +81,7 @@ async function readSorted(db: Queryable, query: SortedQuery, known: Total | unde
   return { read, sort, total: isWhole ? { count: 0, exact: true } : await countTasks(db, filter) }
 }
 
-/** Where the pages before and behind this one begin; `more`: there is another in its direction. */
+/** Returns the cursors of the previous and the next page. `more`: another page follows in this direction. */
 function pagesBeside(
   { filter, sort, start, limit }: SortedQuery,
   rows: Row[],
@@ -123,7 +123,7 @@ function countIn(values: TaskValues): number {
   return values.at(-1) as number
 }
 
-/** What is read of a row besides the columns of every task. */
+/** Values of a row besides the columns of a task. */
 function extrasOf({ trash }: TaskFilter, sort: SortKey[]): Extra[] {
   return [...(trash ? ['deleted_at' as const] : []), ...(sort[0]!.column === 'rank' ? ['rank' as const] : [])]
 }

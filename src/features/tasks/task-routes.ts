@@ -24,7 +24,7 @@ import type { TaskWeather } from './weather/task-weather.ts'
 const found = { 200: TaskSchema }
 const bodyProblems = [400, 413, 415, 422]
 
-/** What routes need that write tasks by a `Service`. */
+/** Dependencies of routes that write tasks through a `Service`. */
 export interface TaskWriting<Service> {
   write: Write<Service>
   present: TaskPresenter

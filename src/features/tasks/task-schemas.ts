@@ -47,7 +47,7 @@ const labelsField = {
   description: 'In this order; of equal ones the first counts',
 } as const
 
-/** What a body may hold, whichever of it is required. */
+/** Fields of a body, without the list of required ones. */
 const fields = {
   title: titleField,
   description: descriptionField,

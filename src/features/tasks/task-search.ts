@@ -1,8 +1,8 @@
 import sql, { type Sql } from 'sql-template-tag'
 
 /**
- * A ninth of all numbers begins with a 1: whoever looks for "step 1" means that, and PostgreSQL, which keeps no
- * figures on numbers that are all different, would take what it finds for little, and read and sort it all.
+ * A ninth of all numbers begins with a 1, but a search for "step 1" means the number 1. PostgreSQL keeps no statistics
+ * of values that are all different, so it would expect few matches of a prefix, and read and sort all of them.
  */
 const SHORT_NUMBER = /^\p{N}{1,2}$/u
 
@@ -13,7 +13,7 @@ const SHORT_NUMBER = /^\p{N}{1,2}$/u
  */
 export function searchQuery(text: string): Sql {
   const words = text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
-  // As in the column `search`, the two ways to write a Russian word are one.
+  // The letters ё and е count as equal, as in the column `search`.
   const terms = words.map((word) => word.replaceAll('ё', 'е').replaceAll('Ё', 'Е'))
   const isBeginning = terms.length > 0 && !SHORT_NUMBER.test(terms.at(-1)!)
   return sql`to_tsquery('task_words', ${`${terms.join(' & ')}${isBeginning ? ':*' : ''}`})`

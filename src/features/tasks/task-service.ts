@@ -214,7 +214,7 @@ export function newTask(input: CreateTask, userId: number | null): NewTask {
   return { ...task, user_id: userId, job: input.job, fields: Object.keys(input) }
 }
 
-/** What a POST or PUT body describes, whole. */
+/** Returns the complete fields that a POST or PUT body describes. */
 function complete(input: CreateTask) {
   return {
     title: input.title,

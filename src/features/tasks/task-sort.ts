@@ -22,7 +22,7 @@ const columns = {
   priority: { is: (value) => priorities.some((priority) => priority === value) },
   due_at: { is: isTime, nullable: true },
   position: { is: isText },
-  /** Of those in the trash; not for clients to name, since the others have none. */
+  /** Set for tasks in the trash only, so clients cannot sort by it. */
   deleted_at: { is: isTime },
   /** How well a task matches what is searched for; not for clients to name. */
   rank: { is: Number.isFinite },
@@ -89,7 +89,7 @@ export function orderBy(keys: SortKey[], search: string | undefined): Sql {
   )
 }
 
-/** Where a page begins: the values, in the order of the sort, of the row that it lies behind. */
+/** A cursor: the values, in the order of the sort, of the row after which a page starts. */
 export type CursorValues = (string | number | null)[]
 
 export function isCursorValues(keys: SortKey[], place: unknown): place is CursorValues {
@@ -110,12 +110,12 @@ export function isAfter(keys: SortKey[], place: CursorValues, search: string | u
     descending,
   }))
   const [first] = parts
-  // As one comparison of rows, by which an index is entered at the place.
+  // One row comparison lets PostgreSQL enter an index at the cursor.
   if (parts.every(({ nullable, descending }) => !nullable && descending === first!.descending)) {
     const row = (of: 'term' | 'value') => join(parts.map((part) => part[of]))
     return sql`(${row('term')}) ${raw(first!.descending ? '<' : '>')} (${row('value')})`
   }
-  // What is null comes after everything else, and first when the order is turned round.
+  // Nulls sort last in ascending order and first in descending order.
   const after = parts.map(({ term, value, isNull, nullable, descending }) => {
     if (isNull) return descending ? sql`${term} IS NOT NULL` : sql`false`
     if (descending) return sql`${term} < ${value}`

@@ -21,7 +21,7 @@ export interface TaskChanges extends ChangedFields {
   weather?: Weather | null
 }
 
-/** Who may change a row, and which version of it: what it does not match is left as it is. */
+/** The caller's scope and the versions that may be changed. A row that does not match is left unchanged. */
 export interface WriteCondition {
   /** Only a task within this scope. */
   scope: AccessScope

@@ -22,7 +22,7 @@ const REMEMBERED = 1_000
 
 const memories = new WeakMap<Queryable, Map<string, { count: number; until: number }>>()
 
-/** Up to how many matches are counted, and an exact number is told. */
+/** Returns the maximum number of matches that are counted exactly. */
 export function boundOf({ search, labels, created, due }: TaskFilter): number {
   return search || labels || created || due ? LOW_BOUND : BOUND
 }
@@ -48,7 +48,7 @@ export function rememberedTotal(db: Queryable, filter: TaskFilter): Total | unde
   return memory && memory.until > Date.now() ? { count: memory.count, exact: false } : undefined
 }
 
-/** What a bounded count says; of a list longer than that, the estimate, which is remembered for a while. */
+/** Returns the exact count up to the bound; above it an estimate, which is cached for a while. */
 export async function totalOf(db: Queryable, filter: TaskFilter, counted: number): Promise<Total> {
   if (counted <= boundOf(filter)) return { count: counted, exact: true }
   const count = Math.max(counted, await estimate(db, filter))

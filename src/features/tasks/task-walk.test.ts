@@ -60,7 +60,7 @@ test('whatever comes, goes and changes place meanwhile, a walk meets all that st
       }
       for (const id of staying) expect(met.filter((one) => one === id)).toEqual([id])
       const gone = all.filter(({ id }) => !staying.has(id)).map(({ id }) => id)
-      // What changed meanwhile may have gone behind the walk, or before it, or be met again; what came, once.
+      // A task that changed during the iteration may be missed or met twice; a new task is met once at most.
       const others = met.filter((id) => !gone.includes(id))
       expect(new Set(others).size).toBe(others.length)
     },

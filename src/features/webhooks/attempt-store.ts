@@ -49,7 +49,7 @@ export async function findDue(
   return rows
 }
 
-/** Records a success. `recovered`: the webhook had been failing. A delivery that was redelivered meanwhile stays as it is. */
+/** Records a success. `recovered`: the webhook had been failing. A delivery that was redelivered in between stays unchanged. */
 export async function recordSuccess(
   db: Queryable,
   { id, tries }: DueDelivery,

@@ -61,7 +61,7 @@ test.runIf(process.platform === 'linux')(
     const channel = openChannel(child)
     await once(child, 'spawn')
     child.kill('SIGKILL')
-    // Its end of the pipe is closed, and nobody here has heard of it yet.
+    // Its end of the pipe is closed, and this process has not received the event yet.
     while (!/^State:\s+Z/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8')));
     const calls = [1, 2, 3].map(() => channel.call('too late'))
     expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual(Array(3).fill('rejected'))

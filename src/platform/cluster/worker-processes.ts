@@ -11,7 +11,7 @@ import { memoryCounter } from '../rate-limit/index.ts'
 import { type Channel, openChannel } from './channel.ts'
 import { serveCounters } from './shared-counters.ts'
 
-/** What one process opens at most: its pool, those of pg-boss, those that listen. */
+/** Maximum number of connections of one process: its pool, those of pg-boss, and those that listen. */
 const CONNECTIONS = 24
 const RESTART_MS = { min: 100, max: 5_000 }
 /** One that ran for so long starts again at once when it ends. */
@@ -21,14 +21,14 @@ const STOP_MS = 19_000
 
 const METRICS_MS = 1_000
 
-/** What a worker is told first. */
+/** The first message to a worker process. */
 export interface Assignment {
   /** From 1. */
   index: number
   connection: ConnectionOptions
 }
 
-/** What it answers once it serves. */
+/** The response of a worker process when it is ready. */
 export interface Served {
   url: string
   setupLink: string | undefined
@@ -41,9 +41,9 @@ interface Running {
 }
 
 /**
- * Runs `WORKERS` processes that share the port and one database, and starts those anew that die. What
- * only one process can have is here: the embedded PostgreSQL, and the counters of rate limits.
- * Disposing it stops them in order, and then the database.
+ * Runs `WORKERS` processes that share the port and one database, and restarts those that end unexpectedly. The
+ * embedded PostgreSQL and the counters of rate limits exist once, so they run in this process. Disposing it stops the
+ * processes in order, and then the database.
  */
 export async function startWorkerProcesses(config: Config, log: Logger): Promise<Served & AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
@@ -143,7 +143,7 @@ async function databaseFor(
   return stack.use(await startEmbeddedPostgres(options)).connection
 }
 
-/** Of those that answer in time: one that is starting, or hangs, is not to silence the others. */
+/** Returns the metrics of the processes that respond in time, so that one that starts or hangs does not hide the others. */
 async function metricsOf(running: Running[]): Promise<Family[][]> {
   const late = delay(METRICS_MS, undefined, { ref: false })
   const answers = await Promise.all(

@@ -5,7 +5,7 @@ import { coalesced } from './coalesce.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-/** A statement that ends when it is told to, and what was asked of it. */
+/** Creates statements that the test ends, and records what each was called with. */
 function statements() {
   const runs: { items: readonly number[]; end: () => void; fail: (error: Error) => void }[] = []
   const run = (items: readonly number[]) =>

@@ -1,6 +1,6 @@
 import { DomainError } from '../../core/errors.ts'
 
-/** So many statements are on their way at once: enough to keep PostgreSQL busy, few enough that items gather. */
+/** Maximum number of concurrent statements: enough to keep PostgreSQL busy, few enough that items gather. */
 const AT_ONCE = 2
 const MOST = 100
 

@@ -30,7 +30,7 @@ test.each(uses)(
   },
 )
 
-// As after a failover, when the address of the old server swallows everything: TCP would wait for a quarter of an hour.
+// This is the state after a failover: the old server's address drops every packet, and TCP would wait for 15 minutes.
 describe.each([
   ['no longer answers', (socket: Socket) => socket.once('data', () => socket.write(standbyAnswer(false)))],
   ['has never answered', () => {}],
@@ -49,7 +49,7 @@ describe.each([
   })
 })
 
-// As the one that was the primary says for a while after a failover.
+// A former primary is a standby for a while after a failover.
 test.each(uses)('a standby is as good as away for %s', async (_name, use) => {
   let asked = 0
   const db = await fakeDatabase((socket) => {

@@ -59,7 +59,7 @@ export interface Database extends ChangeHandle, AsyncDisposable {
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
   session(): Promise<DatabaseSession>
-  /** Hears what is notified on a channel; see `listen`. */
+  /** Receives the notifications of a channel; see `listen`. */
   listen(channel: string, heard: (payload: string | undefined) => void): AsyncDisposable
   /** Connections of the pool: open, unused, and how many callers wait for one. */
   connections(): { open: number; idle: number; waiting: number }
@@ -99,7 +99,7 @@ const parsers: Partial<Record<number, (text: string) => unknown>> = {
   [TEXT_ARRAY]: (text) => (text === '{}' ? [] : parseTextArray(text)),
 }
 
-// Times are read as UTC text. The driver takes a URL's own `options` instead of ours, so ours are put behind them.
+// Times are read as UTC text. The driver uses a URL's `options` in place of the client's, so the session options are appended to them.
 const SESSION_OPTIONS = '-c TimeZone=UTC -c DateStyle=ISO'
 
 export function withSessionOptions(connection: ConnectionOptions): PoolConfig {

@@ -23,7 +23,7 @@ import { complaint } from './embedded-failure.ts'
 import type { ClusterLocation } from './embedded-location.ts'
 
 /**
- * PostgreSQL gets no variable of ours: its messages stay English, and the server's secrets stay out of it.
+ * PostgreSQL gets none of the server's environment: its messages stay English, and it cannot read secrets.
  * On Windows its programs call each other through what the environment says.
  */
 export const environment =

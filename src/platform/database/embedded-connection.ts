@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import pg from 'pg'
 
-/** What `pg` needs to connect; `host` is the folder of the unix socket, on Windows 127.0.0.1. */
+/** The options for `pg`; `host` is the folder of the unix socket, on Windows 127.0.0.1. */
 export interface Connection {
   host: string
   port: number
@@ -12,7 +12,7 @@ export interface Connection {
   password: string
 }
 
-/** Whether our user gets in; false for what `provision` mends: role, password, database. */
+/** Returns whether the role `taskwire` can connect; false if `provision` must create the role, password or database. */
 export async function accepts(connection: Connection): Promise<boolean> {
   const client = new pg.Client({ ...connection, connectionTimeoutMillis: 10_000 })
   client.on('error', () => {})

@@ -13,7 +13,7 @@ export function complaint(output: string): string {
     .join('; ')
 }
 
-/** Whatever the start threw, as the one line that tells the operator what to do. */
+/** Turns an error of the start into one line that says what the operator can do. */
 export function explain(error: unknown, dataDir: string): StartupError {
   const text = errorText(error)
   if (/ENOSPC|EDQUOT|No space left on device|Disk quota exceeded/.test(text)) {
@@ -22,7 +22,7 @@ export function explain(error: unknown, dataDir: string): StartupError {
     )
   }
   if (error instanceof StartupError) return error
-  // Of a folder below one that is read-only, Node says that it cannot find it.
+  // Node reports a folder below a read-only one as missing.
   if (/^(EACCES|EPERM|EROFS)|^ENOENT: .*, mkdir/.test(text)) {
     return new StartupError(
       `DATA_DIR ${dataDir} is not writable by this user (${text}); allow it or set another DATA_DIR`,

@@ -18,7 +18,7 @@ import { chooseOwner, type Owner, ownerCan } from './embedded-owner.ts'
 /** Root's own folder for what PostgreSQL's user could not reach elsewhere: binaries and clusters. */
 export const rootFolder = '/var/lib/taskwire'
 
-/** Where a server's cluster is and who runs it. All paths are real and absolute. */
+/** The paths of a server's cluster and the user that runs it. All paths are real and absolute. */
 export interface ClusterLocation {
   /** the option as given, for messages */
   name: string

@@ -49,8 +49,8 @@ export function lockOwner(folder: string): number | undefined {
 }
 
 /**
- * What tells a process from a later one with the same pid: boot and start time, or undefined when it is gone
- * or a zombie. Windows has no cheap answer, so there a living pid is taken for its owner.
+ * Returns an identity that a later process with the same pid does not share: boot and start time. Returns undefined
+ * if the process has ended or is a zombie. Windows offers no cheap equivalent, so there a running pid counts as owner.
  */
 export function processIdentity(pid: number): string | undefined {
   try {

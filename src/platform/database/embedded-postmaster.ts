@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { StartupError } from '../../core/errors.ts'
 import { processIdentity } from './embedded-lock.ts'
 
-/** What a postmaster writes into `postmaster.pid` (src/include/utils/pidfile.h). */
+/** The contents of `postmaster.pid` (src/include/utils/pidfile.h). */
 export interface PostmasterFile {
   pid: number
   port: number

@@ -13,11 +13,10 @@ import { readPostmasterFile } from './embedded-postmaster.ts'
 const PATIENCE_MS = 30_000
 
 /**
- * The connection to the embedded PostgreSQL of `dataDir` that another process of ours runs; undefined when
- * none does. One that is just starting is waited for, and so is the end of one that is stopping. The
- * PostgreSQL is the other process's: it ends with that one.
+ * Returns the connection to the embedded PostgreSQL of `dataDir` that another Taskwire process runs, or undefined if
+ * none does. Waits for one that is starting or stopping. The other process owns PostgreSQL and stops it when it ends.
  *
- * @throws StartupError in one line for whatever the operator can mend
+ * @throws StartupError with one line if the operator can repair the cause
  */
 export async function connectEmbedded({ dataDir, log }: EmbeddedOptions): Promise<Connection | undefined> {
   try {

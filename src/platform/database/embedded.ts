@@ -14,7 +14,7 @@ import { postgresArguments } from './embedded-settings.ts'
 import { type Watched, watch } from './embedded-watchdog.ts'
 
 export interface EmbeddedPostgres extends AsyncDisposable {
-  /** What `pg` needs to connect as the owner of the database `taskwire`. */
+  /** The options for `pg` to connect as the owner of the database `taskwire`. */
   readonly connection: Connection
   /** pid of the postmaster now running, undefined while it is down */
   readonly pid: number | undefined
@@ -34,7 +34,7 @@ export interface EmbeddedOptions {
  * Starts PostgreSQL on `dataDir`, making the cluster first if there is none, and keeps it running until `stop`:
  * docs/adr/0001-embedded-postgresql.md. It stops by itself when our process ends, by `kill -9` too.
  *
- * @throws StartupError in one line for whatever the operator can mend
+ * @throws StartupError with one line if the operator can repair the cause
  */
 export async function startEmbeddedPostgres({
   dataDir,

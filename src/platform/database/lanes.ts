@@ -17,7 +17,7 @@ interface Lane {
 const READS_A_TURN = 8
 /** A lane that has given no answer for so long has a slow statement before all others: it is passed over. */
 const STUCK_MS = 10
-/** So many lanes are for others than lists, however slow the lists are. */
+/** Number of lanes that are never used for lists, so that slow lists do not block other statements. */
 const WITHOUT_LISTS = 2
 
 /**
@@ -60,7 +60,7 @@ export class Lanes {
     try {
       return await submit<R>(lane.client, query)
     } catch (error) {
-      // The server says why it hangs up before it does; meanwhile nobody else is sent there.
+      // The server reports the reason before it closes the connection; from now on no statement is sent on it.
       if (endsConnection(error)) lane.lose(error as Error)
       throw error
     } finally {
@@ -93,8 +93,8 @@ export class Lanes {
     return this.#gathering
   }
 
-  // Of the first `count` of the lanes that get on the one with the fewest statements in flight; undefined while a
-  // better one could be opened. If none gets on, the one that is likely to be done first.
+  // Returns the responsive lane with the fewest statements in flight among the first `count`, or undefined while a
+  // better one could be opened. If no lane is responsive, returns the one that is likely to finish first.
   #idlest(lanes = this.#lanes, count = lanes.length): Lane | undefined {
     const now = performance.now()
     let best: Lane | undefined

@@ -4,7 +4,7 @@ import { eventually } from '../../../test/support/eventually.ts'
 import { startProxy } from '../../../test/support/proxy.ts'
 import { listen } from './listen.ts'
 
-// As behind a firewall that has forgotten a connection on which nothing happened: neither side is told.
+// This is the state behind a firewall that dropped an idle connection: neither side is notified.
 test('a connection that is silently dropped is noticed, and holds up no end', async () => {
   await using database = await createTestDatabase()
   await using proxy = await startProxy(database.url, 5432)

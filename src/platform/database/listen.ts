@@ -11,8 +11,8 @@ const ANSWER_MS = 10_000
 const GOODBYE_MS = 1_000
 
 /**
- * Hears what is notified on `channel`, on a connection of its own that comes back by itself. `heard` is
- * called with the payload of each, and with undefined whenever some may have been missed.
+ * Receives the notifications of `channel` on a separate connection that reconnects automatically. `heard` is called
+ * with the payload of each, and with undefined whenever notifications may have been missed.
  */
 export function listen(
   config: ClientConfig,

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { type ConnectionOptions, withSessionOptions } from './database.ts'
 
-/** What a database says of itself. */
+/** The version, settings and state that a database reports. */
 export interface Vitals {
   /** `server_version_num`, such as 180004. */
   version: number
@@ -11,7 +11,7 @@ export interface Vitals {
   mayCreate: boolean
   /** A standby, or a server that was set so, takes no writes. */
   readOnly: boolean
-  /** By how much its clock is ahead of ours, in milliseconds; negative: behind. */
+  /** Difference of its clock to this machine's, in milliseconds; negative: it is behind. */
   clockAheadMs: number
 }
 

@@ -16,7 +16,7 @@ const RETRIED = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED, NO_SUCH_PREPA
 /** The server is starting, stopping, gone, full, or busy beyond the statement timeout or our retries: try later. */
 const UNAVAILABLE = /^(08...|57P0.|57014|53...|58...|25006|26000|40001|40P01)$/
 
-/** Errors of the socket and of the driver when a connection is refused, lost or not to be had. */
+/** Errors of the socket and of the driver when a connection is refused, lost or unavailable. */
 const SOCKET =
   /^(ECONNREFUSED|ECONNRESET|ECONNABORTED|EHOSTDOWN|ENETDOWN|ENOENT|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
 const DRIVER =
@@ -39,7 +39,7 @@ export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE
 }
 
-/** What the driver says when it gives up a connection on which nothing is answered. */
+/** The driver's message when it closes a connection that returned nothing in time. */
 const UNANSWERED = 'Query read timeout'
 
 /**
@@ -64,7 +64,7 @@ export function translated(error: unknown): unknown {
   return isUnavailable(error) ? unavailable(error) : error
 }
 
-/** The same, whatever the error is: of a connection that is not to be had. */
+/** Returns the error `unavailable` for any cause, for when no connection can be opened. */
 export function unavailable(error: unknown): DomainError {
   return new DomainError('unavailable', 'The database is not available; try again shortly.', {
     headers: { 'retry-after': '1' },

@@ -10,9 +10,9 @@ const MAX_LOOK_MS = 300_000
 const FEWEST_ROWS = 1_000
 
 /**
- * Has PostgreSQL take statistics of a table of ours whenever it has doubled. Its autovacuum does so too, but up to
- * a minute later, or never where somebody turned it off. Until then statements go by plans for what the table was: one
- * that was empty is read whole for a row of it, and of 20,000 new tasks a page takes 10 ms instead of 2.
+ * Runs ANALYZE on a table whenever it has doubled in size. Autovacuum does so too, but up to a minute later, or never if
+ * it is turned off. Until then PostgreSQL plans for the old size: it reads a formerly empty table whole to find one
+ * row, and a page of 20,000 new tasks takes 10 ms instead of 2.
  */
 export function keepStatistics(db: Database, log: Logger, lookMs: number = LOOK_MS): AsyncDisposable {
   const stopping = new AbortController()

@@ -23,11 +23,11 @@ test('the tasks of a release before get their places by id, are found, and new o
   await database.rows(
     "INSERT INTO tasks (title, description) SELECT 'Old ' || n, 'отчёт' FROM generate_series(1, 5) n",
   )
-  // Where a row lies in the table says nothing of its id.
+  // The update moves the row, so that its place in the table does not follow its id.
   await database.rows("UPDATE tasks SET status = 'done' WHERE id = 2")
   await database.rows('DELETE FROM tasks WHERE id = 4')
   await migrate({ connectionString: database.url })
-  // As the release before still writes, and as this one does.
+  // One row as the previous release writes it, and one as this release does.
   await database.rows("INSERT INTO tasks (title, status) VALUES ('New', 'todo')")
   const rows = await database.rows('SELECT id, priority, due_at, labels FROM tasks ORDER BY position')
   const fields = { priority: 'none', due_at: null, labels: [] }

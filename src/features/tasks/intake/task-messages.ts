@@ -17,7 +17,7 @@ export function createTasksFromMessages(
   return db.transaction(async (transaction) => {
     const unknown = await notYetTaken(transaction, messages)
     if (unknown.length === 0) return []
-    // Whoever may publish to the queue acts for the operator, who configured it.
+    // A publisher to the queue acts for the operator, who configured it.
     const tasks = createTaskService(transaction, deps)
     const rows = await tasks.createAll(
       { actor: operator },

@@ -30,7 +30,7 @@ export function boundedError(text: string): string {
     : `${error.slice(0, MAX_ERROR_CHARACTERS - 1).toWellFormed()}…`
 }
 
-/** As much of the beginning of a text as takes at most so many bytes as a JSON string; all of it if it does. */
+/** Returns the longest prefix of a text that takes at most `maxBytes` bytes as a JSON string. */
 export function fitting(text: string, maxBytes: number): string {
   let [least, most] = [0, Math.min(text.length, maxBytes)]
   if (text.length > most || jsonBytes(text) > maxBytes) {

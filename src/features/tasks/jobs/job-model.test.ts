@@ -61,7 +61,7 @@ class World {
     this.tasks.push({ ...model, runs: [], isDeleted: false, events: ['task_created'] })
   }
 
-  /** What pg-boss's supervisor does with a ticket whose holder gives no more sign of life. */
+  /** Models pg-boss's supervisor for a ticket whose holder sends no more heartbeats. */
   async lose({ ticket }: TicketedRun<StartedRun>): Promise<void> {
     await lab.database.rows(
       "UPDATE pgboss.job SET state = 'retry' WHERE name = 'tasks' AND id = $1 AND state = 'active' AND retry_count = $2",
@@ -89,7 +89,7 @@ class World {
       this.moved(task, 'running', 'in_progress')
       this.held.push(held)
     }
-    // Of one that is given up nothing is said but how many there are; it is the one that had no attempt left.
+    // Only the number of abandoned jobs is reported. An abandoned job is one that had no attempt left.
     const rows = await lab.database.rows<{ id: number }>(
       "SELECT id FROM tasks WHERE job ->> 'state' = 'failed'",
     )
@@ -179,7 +179,7 @@ class World {
       // Each change is a version and an event, and the event says what is there.
       expect(version).toBe(events.length)
       if (!isDeleted) expect(told).toMatchObject({ status, version, job: { state } })
-      // What is pending has its one place in the queue, so that it cannot be stuck.
+      // A pending job has exactly one queue entry, so that it cannot be stuck.
       if (state === 'queued' || state === 'running') expect(tickets).toBe(1)
     }
   }

@@ -8,7 +8,7 @@ const TABLES = ['tasks', 'task_runs', 'job_secrets']
 let database: TestDatabase
 beforeAll(async () => {
   database = await createTestDatabase()
-  // As they are in the first minute of a table that grows: PostgreSQL knows nothing of what is in it.
+  // This is the first minute of a growing table: PostgreSQL has no statistics of it yet.
   for (const table of TABLES) await database.rows(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`)
   await database.rows(`INSERT INTO tasks (title, job)
     SELECT 'Task ' || n, json_build_object('type', 'noop', 'input', '{}'::json, 'ticket', n::text, 'state', 'queued',

@@ -30,7 +30,7 @@ async function twoTasks(state: 'queued' | 'running'): Promise<void> {
   )
 }
 
-/** What `late` does that waits for a row which a transaction has changed and not yet committed. */
+/** Runs `late` so that it waits for a row that an open transaction has changed. */
 async function afterTheFact<T>(change: string, late: () => Promise<T>): Promise<T> {
   let result: Promise<T> | undefined
   await database.db.transaction(async (transaction) => {

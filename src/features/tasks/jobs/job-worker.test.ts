@@ -23,7 +23,7 @@ test('no more jobs run at a time than it may, and the next begins when one ends'
   for (const id of ids)
     expect(await lab.row(id)).toMatchObject({ status: 'done', job: { state: 'succeeded' } })
   expect(await lab.tickets()).toBe(0)
-  // Those first that came first.
+  // Each of the seven jobs started once.
   expect(lab.begun).toHaveLength(7)
 })
 

@@ -48,9 +48,9 @@ export interface JobWorkerDependencies {
 }
 
 /**
- * Runs the jobs of executable tasks, up to `concurrency` at a time. All it writes is written by turns: the
- * more has ended and is waiting, the more one transaction does, so that the cost of a job falls with load.
- * What a turn could not write, because the database is away, the next one writes.
+ * Runs the jobs of executable tasks, up to `concurrency` at a time. It writes in batches: the more jobs have ended or
+ * wait, the more one transaction does, so that the cost of a job falls with load. A batch that could not be written
+ * because the database is unavailable is written with the next one.
  */
 export class JobWorker implements AsyncDisposable {
   readonly #deps: JobWorkerDependencies

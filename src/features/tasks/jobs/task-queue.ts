@@ -39,10 +39,9 @@ export interface TaskQueue {
 }
 
 /**
- * A ticket says of a task only that it is due; everything else is in the task, under its lock, and a
- * ticket that the task no longer names is invalid. pg-boss keeps who may come when, and its supervisor puts
- * tickets back of workers that give no sign of life. It knows nothing of failures: those are counted, and
- * their next attempts booked, in the transaction that tells them.
+ * A ticket says only that a task is due. Everything else is in the task, under its lock, and a ticket that the task no
+ * longer names is invalid. pg-boss hands out due tickets, and its supervisor returns tickets whose worker sends no
+ * heartbeats. It does not count failures: the transaction that records a failure counts it and queues the next attempt.
  */
 export async function openTaskQueue(queues: JobQueues): Promise<TaskQueue> {
   const options = {

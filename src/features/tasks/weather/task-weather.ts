@@ -8,7 +8,7 @@ const PATIENCE_MS = 1_500
 
 /** The weather of the cities that tasks are given. */
 export interface TaskWeather {
-  /** What is to be kept with the task; null: it is not known soon enough, nobody knows the city, or there is none. */
+  /** Returns the weather to store with the task; null: no city, an unknown city, or no response in time. */
   of(actor: Actor, action: Action, city: string | null | undefined): Promise<Weather | null> | null
   /** Call after the commit of a task that may have been given a city. */
   written(row: Pick<TaskRow, 'city' | 'weather'>): void

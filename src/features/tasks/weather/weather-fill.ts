@@ -24,9 +24,9 @@ export interface WeatherFill extends AsyncDisposable {
 }
 
 /**
- * Fills in the weather that was not there when a task was written. Which tasks wait for it, and until when, is
- * in their rows; the job only looks. There is one at a time in all processes: at the start, once a minute, and when
- * one is told of a task.
+ * Fills in the weather that was missing when a task was written. The rows say which tasks wait for it, and until when;
+ * the job only reads them. One job runs at a time in all processes: at the start, once a minute, and when `wake` is
+ * called.
  */
 export async function openWeatherFill(deps: {
   queues: JobQueues

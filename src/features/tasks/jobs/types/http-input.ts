@@ -70,7 +70,7 @@ function withoutCredentials(text: string): string {
   return url.href
 }
 
-/** Those that a connection needs for itself (RFC 9110, section 7.6.1; RFC 9112), or that would tell of another host. */
+/** Headers that belong to the connection (RFC 9110, section 7.6.1; RFC 9112) or that would name another host. */
 const reserved =
   /^(host|connection|content-length|transfer-encoding|keep-alive|upgrade|te|trailer|expect|proxy-.*)$/i
 
