@@ -229,3 +229,20 @@ test('only the access rooms compare owners', () => {
   expect(comparing).toContain('core/access-scope.ts')
   expect(comparing.filter((path) => !allowed.has(path))).toEqual([])
 })
+
+/** Words that open a comment without a subject; see docs/style.md. */
+const HEADLESS = /^(What|Of|Who|That|Where|As|So)\b/
+
+test('the first sentence of a comment has a subject', () => {
+  const openings = modules.flatMap(({ path, text }) => {
+    const lines = text.split('\n').map((line) => /^\s*(?:\/\*\*?|\/\/|\*(?!\/))\s?(.*)$/.exec(line)?.[1])
+    return lines.flatMap((line, i) => {
+      // The first line of `/**` is empty if the text starts below it.
+      const isFirst = lines[i - 1] === undefined || (lines[i - 1] === '' && lines[i - 2] === undefined)
+      return line && isFirst ? [`${path}: ${line}`] : []
+    })
+  })
+  expect(openings.length).toBeGreaterThan(1000)
+  expect('core/version.ts: Of Taskwire.'.replace(/^.*?: /, '')).toMatch(HEADLESS)
+  expect(openings.filter((opening) => HEADLESS.test(opening.replace(/^.*?: /, '')))).toEqual([])
+})

@@ -3,7 +3,7 @@ import type { Actor, Scope } from './actor.ts'
 import { DomainError } from './errors.ts'
 
 /**
- * Who may do what; the one place where it is decided. `who`:
+ * The permission table, the one place where access to actions is decided. `who`:
  * - `owner`: the owner of the resource, and admins
  * - `everybody`: every user, because the resource has no owner
  * - `self`: a user, about their own account

@@ -22,13 +22,13 @@ export async function appendEvent(
 }
 
 /**
- * Of the `limit` events that come first, removes those older than `days`; says how many. Ids grow with
- * time, so there is nothing more to remove when that is fewer than `limit`, and no index on time is
- * needed, which every write would pay for.
+ * Removes those of the first `limit` events that are older than `days`, and returns their number. Ids grow with time,
+ * so a result below `limit` means that nothing is left to remove, and no index on time is needed, which would slow
+ * down every write.
  */
 export async function purgeEvents(db: Queryable, days: number, limit: number): Promise<number> {
   const { rows } = await db.query<{ count: number }>({
-    // How far it went is kept, so that nobody takes what is left for the whole.
+    // The highest removed id is stored, so that a reader before it is told that events are missing.
     text: `
       WITH gone AS (
         DELETE FROM events WHERE at < now() - make_interval(days => $1)

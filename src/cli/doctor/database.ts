@@ -35,8 +35,8 @@ async function checkServer(connectionString: string, now: () => number): Promise
 }
 
 /**
- * That of a server that runs is asked by its own PostgreSQL. Where none runs, PostgreSQL is started for the
- * question, since what keeps it from starting is what has to be known; one that was never made is left so.
+ * Checks the embedded database. If a server runs, its PostgreSQL is asked. Otherwise PostgreSQL is started for the
+ * check, because the reason why it cannot start is what the operator needs. A cluster that does not exist is not created.
  */
 async function checkEmbedded(dataDir: string, now: () => number): Promise<Finding[]> {
   try {

@@ -4,8 +4,8 @@ import { type CurrencyRow, presentCurrency } from './currency.ts'
 import { CurrencySchema, currencyExample } from './currency-schemas.ts'
 
 /**
- * What is stored of a currency `c` with its event: the row as `row_to_json` makes it, and beside it the
- * rate as text, since the driver would read the number of the row as a double.
+ * The data of an event about the currency `c`: the row as `row_to_json` returns it, and the rate as text, because the
+ * driver would read the number in the row as a double.
  */
 export const SNAPSHOT = `json_build_object('row', row_to_json(c), 'rate', c.rate::text)`
 

@@ -86,8 +86,8 @@ function within(column: Sql, period: Period | undefined): Sql {
 }
 
 /**
- * Where, in the order of ids, tasks that were created in a period begin: PostgreSQL takes it that they are spread
- * evenly over the ids, and would go through all tasks before the period.
+ * Limits the ids to those of a period, in the order of the list. PostgreSQL assumes that the tasks of a period are
+ * spread evenly over the ids, and would otherwise read all tasks before the period.
  */
 export function idsOfPeriod({ from = '-infinity', to = 'infinity' }: Period, descending: boolean): Sql {
   const first = sql`(SELECT task_id_of_period(${from}, ${to}, ${descending}))`

@@ -7,9 +7,9 @@ import sql, { type Sql } from 'sql-template-tag'
 const SHORT_NUMBER = /^\p{N}{1,2}$/u
 
 /**
- * What is searched for, as a `tsquery`: all words of a text, by their stems, and the last one as the
- * beginning of a word, but for a number of one or two digits. A word is letters and digits only, so that
- * nothing in it means anything to PostgreSQL. Without any word it matches nothing.
+ * Returns a `tsquery` of all words of a text, by their stems. The last word matches as a prefix, except for a number
+ * of one or two digits. A word has letters and digits only, so that no character in it is an operator of PostgreSQL.
+ * A text without words matches nothing.
  */
 export function searchQuery(text: string): Sql {
   const words = text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []

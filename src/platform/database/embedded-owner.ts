@@ -10,8 +10,8 @@ export interface Owner {
 }
 
 /**
- * Who runs PostgreSQL: undefined means ourselves. It refuses root, so root hands it to the owner of the
- * existing cluster, else to `postgres`, else to `nobody`.
+ * Returns the user that runs PostgreSQL; undefined: the user of this process. PostgreSQL refuses to run as root, so
+ * root runs it as the owner of the existing cluster, else as `postgres`, else as `nobody`.
  */
 export function chooseOwner(cluster: string): Owner | undefined {
   const existing = statSync(cluster, { throwIfNoEntry: false })

@@ -27,7 +27,7 @@ test('the tasks of a release before get their places by id, are found, and new o
   await database.rows("UPDATE tasks SET status = 'done' WHERE id = 2")
   await database.rows('DELETE FROM tasks WHERE id = 4')
   await migrate({ connectionString: database.url })
-  // One row as the previous release writes it, and one as this release does.
+  // The previous release and this one both insert like this.
   await database.rows("INSERT INTO tasks (title, status) VALUES ('New', 'todo')")
   const rows = await database.rows('SELECT id, priority, due_at, labels FROM tasks ORDER BY position')
   const fields = { priority: 'none', due_at: null, labels: [] }

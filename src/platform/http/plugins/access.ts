@@ -7,7 +7,7 @@ import { type Config, isLoopback } from '../../config/config.ts'
 import type { RouteConfigOf } from './methods.ts'
 
 /**
- * Who may call a route while access is `required`. While access is `open`, every route may be called without a token.
+ * The callers that a route allows while access is `required`. While access is `open`, every route may be called without a token.
  * - `token`: a request with a valid bearer token.
  * - `public`: anyone. A token that is sent is ignored, for instance an expired one to /auth/refresh.
  * - `ticket`: a WebSocket handshake without a token; the client authenticates by a one-time ticket in the URL or by
