@@ -67,7 +67,7 @@ describe.skipIf(!rabbitUrl || !python)('the producer of document C, verbatim', (
     // The producer declares the queue again with the same options after the server has.
     expect(await stop(server)).toMatchObject({ code: 0 })
     expect(server.logged().filter(({ level }) => !/info|debug/.test(level))).toEqual([])
-  }, 90_000)
+  }, 240_000)
 })
 
 describe('the requests of document C, verbatim', () => {
@@ -127,5 +127,5 @@ describe('the requests of document C, verbatim', () => {
     expect(task).toMatchObject({ id: slow, job: { state: 'queued', attempts: 0 } })
     const runs = await get(again, `/tasks/${slow}/runs`)
     expect(runs).toMatchObject([{ number: 1, state: 'released' }])
-  }, 90_000)
+  }, 240_000)
 })

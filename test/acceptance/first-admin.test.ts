@@ -183,7 +183,7 @@ test('settings of an admin that cannot be stop the start with one line, which do
     expect(lines).toEqual([expect.stringMatching(reason)])
     if (wrong.ADMIN_PASSWORD) expect(lines[0]).not.toContain(wrong.ADMIN_PASSWORD)
   }
-}, 90_000)
+}, 240_000)
 
 /** What a start that fails said. */
 async function failure(program: Program): Promise<string[]> {

@@ -99,4 +99,4 @@ test('the import creates 200 tasks at the start, no duplicates later, and surviv
   expect(published('task_created')).toHaveLength(1)
   expect(await count()).toBe('201')
   expect(server.logged().filter(({ level }) => /error|fatal/.test(level))).toEqual([])
-}, 90_000)
+}, 240_000)

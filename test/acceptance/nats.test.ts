@@ -50,5 +50,5 @@ describe.skipIf(!hasNats)('with NATS', () => {
     )
     expect(stored.map(({ id }) => Number(id))).toEqual(Array.from({ length: COUNT }, (_, i) => i + 1))
     expect(await stop(server)).toMatchObject({ code: 0 })
-  }, 180_000)
+  }, 420_000)
 })

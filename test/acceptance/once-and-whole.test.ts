@@ -47,4 +47,4 @@ test(`kill -9, ${ROUNDS} times: each write with a key is done once, and who resu
   process.stdout.write(
     `kill -9, ${ROUNDS} times: ${writers.answered.size} writes with a key, ${writers.retries} retries, ${all.length} events at each of 2 followers\n`,
   )
-}, 180_000)
+}, 420_000)

@@ -84,4 +84,4 @@ test('the package runs by npx in an empty folder, several processes and all', as
   kill(-server.pid!, 'SIGTERM')
   await eventually(() => lines.some((line) => line.includes('"stopped"')), 'it stops in order', 20_000)
   await databaseIsDown(join(folder, 'data'))
-}, 90_000)
+}, 240_000)

@@ -215,7 +215,7 @@ describe.skipIf(!redisUrl).each(ways)('while Redis %s', (_how, goAway) => {
     await proxy.restore()
     await checkBack(server, before)
     await checkLog(server)
-  }, 90_000)
+  }, 240_000)
 
   test('a server starts, and does the same', async () => {
     const { proxy, near, far } = await world()
@@ -228,5 +228,5 @@ describe.skipIf(!redisUrl).each(ways)('while Redis %s', (_how, goAway) => {
     await proxy.restore()
     await checkBack(server, before)
     await checkLog(server)
-  }, 90_000)
+  }, 240_000)
 })

@@ -254,5 +254,5 @@ test.each(stores)(
       expect(server.logged().filter(({ level }) => /error|fatal/.test(level))).toEqual([])
     }
   },
-  120_000,
+  300_000,
 )

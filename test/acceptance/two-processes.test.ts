@@ -79,4 +79,4 @@ test('two servers on one database: both serve, every client gets every event, im
   for (const server of servers)
     expect(server.logged().filter(({ level }) => /error|fatal/.test(level))).toEqual([])
   expect(await stop(other)).toMatchObject({ code: 0 })
-}, 120_000)
+}, 300_000)

@@ -69,7 +69,7 @@ test('workers share port and database; one that is killed comes back, and nothin
   const noted = server.logged().filter(({ level }) => level !== 'info')
   expect(noted).toMatchObject([{ level: 'warn', msg: expect.stringContaining('SIGKILL') }])
   await databaseIsDown(dataDir)
-}, 90_000)
+}, 240_000)
 
 test('limits are counted together, and metrics come from each', async () => {
   const server = await startServer({ WORKERS: '3', AUTH_MODE: 'required' }, dataDir)

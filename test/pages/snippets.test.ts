@@ -31,7 +31,7 @@ describe.skipIf(missingTools.length > 0)('what stands in a page works:', () => {
       }
       expect(wrong).toEqual([])
     },
-    120_000,
+    300_000,
   )
 })
 

@@ -101,7 +101,7 @@ test.runIf(chromium)(
     pages.closeAllConnections()
     pages.close()
   },
-  120_000,
+  300_000,
 )
 
 /** Compiles the example for a browser that finds the server at `url`. */
